@@ -1,0 +1,65 @@
+"""``rostersync explain``, ``export`` and ``template``: what is stored, and the files that go with it."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.console import deliver
+from cli.options import JsonOption, TenantArgument
+from cli.session import open_service
+
+
+class ExportFormat(StrEnum):
+    """The file sets that the stored roster can be written as."""
+
+    product = "product"
+    oneroster = "oneroster"
+
+
+def explain(
+    tenant: TenantArgument,
+    person: Annotated[
+        str, typer.Argument(metavar="PERSON", help="The person's id as in the files.", show_default=False)
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Say why a person is here, or is not: which file and line, which problem, which run changed what."""
+    from cli.show.tenants import show_explanation
+    from sync.explain import explain as explain_person
+
+    with open_service() as service:
+        deliver(explain_person(service, tenant, person), as_json, show_explanation)
+
+
+def export(
+    tenant: TenantArgument,
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="The folder to write to.", file_okay=False, show_default=False)
+    ],
+    file_format: Annotated[
+        ExportFormat, typer.Option("--format", help="The product's own CSVs, or a OneRoster 1.1 set with manifest.")
+    ] = ExportFormat.product,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the stored roster as CSV files that read back to the same roster."""
+    from cli.show.tenants import show_exported
+    from sync.export import export_oneroster, export_product
+
+    with open_service() as service:
+        write = export_product if file_format is ExportFormat.product else export_oneroster
+        deliver(write(service, tenant, directory), as_json, show_exported)
+
+
+def template(
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="The folder to write to.", file_okay=False, show_default=False)
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Write an example of each CSV file, with every column, to start from."""
+    from cli.show.words import bullets
+    from sync.templates import write_templates
+
+    deliver(write_templates(directory), as_json, lambda names: bullets(f"{directory / name}" for name in names))

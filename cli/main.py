@@ -1,0 +1,49 @@
+"""The console script ``rostersync``: all commands in one place, and the one place where a command's errors end."""
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from cli.commands import db, demo, plan, roster, run, school, tenant, upload
+from cli.console import stderr
+from cli.failures import EXIT_DONE, EXIT_INTERRUPTED, report_failure
+
+app = typer.Typer(
+    name="rostersync",
+    help="Keeps a stored school roster true to what a district's own systems say.",
+    no_args_is_help=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(tenant.app, name="tenant")
+app.add_typer(school.app, name="school")
+app.command()(upload.upload)
+app.command()(run.runs)
+app.add_typer(run.app, name="run")
+app.add_typer(plan.app, name="plan")
+app.command()(roster.explain)
+app.command()(roster.export)
+app.command()(roster.template)
+app.add_typer(db.app, name="db")
+app.command()(demo.demo)
+
+
+def main() -> None:
+    """Run the command of this process and leave with its exit code."""
+    sys.exit(execute(sys.argv[1:]))
+
+
+def execute(arguments: Sequence[str]) -> int:
+    """Run one command, tell its errors in plain words, and return its exit code (listed in ``cli.failures``)."""
+    try:
+        result = app(args=list(arguments) or ["--help"], prog_name="rostersync", standalone_mode=False)
+    except Exception as error:
+        return report_failure(error, "--json" in arguments)
+    if result == EXIT_INTERRUPTED:
+        stderr().print("Interrupted. A run changes all that it says or nothing; see: rostersync runs", soft_wrap=True)
+    return result if isinstance(result, int) else EXIT_DONE
+
+
+if __name__ == "__main__":
+    main()

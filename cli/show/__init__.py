@@ -1,0 +1,1 @@
+"""How reports look to a person: Structs of ``models.report`` in, rich renderables out. Pure; prints nothing."""

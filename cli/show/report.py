@@ -1,0 +1,169 @@
+"""A run's report as a person reads it: what came, what it does, what waits, what was wrong, where the results lie."""
+
+from collections.abc import Iterator
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from cli.show.words import (
+    SEVERITY_STYLES,
+    STATE_STYLES,
+    Column,
+    bullets,
+    clean,
+    commands,
+    facts,
+    heading,
+    number,
+    plural,
+    table,
+)
+from models.report import FileReport, Hold, KindCounts, ProblemCount, ProblemView, RunReport
+from models.vocabulary import PLURALS
+
+
+def show_report(report: RunReport) -> RenderableType:
+    """The whole report, in the order in which a district admin asks."""
+    return Group(*_sections(report))
+
+
+def _sections(report: RunReport) -> Iterator[RenderableType]:
+    yield _headline(report)
+    if report.error:
+        yield bullets([clean(report.error, "red")], mark="!")
+    if report.files:
+        yield from (heading("Files"), files_table(report.files))
+    if report.kinds:
+        yield from (heading(_counts_title(report)), counts_table(report.kinds))
+    if report.consequences:
+        yield from (heading("What this means"), bullets(report.consequences))
+    if report.holds:
+        yield from (heading("Held: waits for a person"), holds_list(report.holds))
+    if report.problem_counts:
+        yield from (heading("Problems"), problem_counts_table(report.problem_counts))
+    if report.first_problems:
+        yield from (heading("The first ones"), problems_list(report.first_problems))
+    if report.notes:
+        yield from (heading("Notes"), bullets(report.notes))
+    steps = next_steps(report)
+    if steps:
+        yield from (heading("Next"), commands(steps))
+
+
+def _headline(report: RunReport) -> RenderableType:
+    state = Text(report.state, style=STATE_STYLES.get(report.state, "bold"))
+    title = Text.assemble((f"Run {report.run_id}", "bold"), " of ", clean(report.tenant), ": ", state)
+    if report.dry_run and report.state == "planned":
+        title.append(" (dry run: nothing was changed)")
+    elif report.waits_for:
+        title.append_text(Text.assemble(", waits for the ", clean(report.waits_for)))
+    took = f"{report.started_at}, {report.seconds:.1f} s"
+    details: list[tuple[str, Text | str]] = [
+        ("connection", report.connection),
+        ("started", f"{took}, by {report.started_by}"),
+    ]
+    if report.results_path:
+        details.append(("results", report.results_path))
+    return Group(title, facts(details))
+
+
+def _counts_title(report: RunReport) -> str:
+    if report.state == "applied":
+        return "What it did"
+    return "What it did, and what waits" if report.state == "held" else "What it would do"
+
+
+def files_table(files: list[FileReport]) -> RenderableType:
+    """One line per input file."""
+    columns: list[Column] = [("File", "left"), ("Read as", "left")]
+    columns += [(name, "right") for name in ("Rows", "Refused", "Warnings")]
+    rows = [
+        [clean(f.file), clean(f.role), number(f.rows), number(f.refused, "red"), number(f.warnings, "yellow")]
+        for f in files
+    ]
+    if not any(f.note for f in files):
+        return table(columns, rows)
+    return table([*columns, ("Note", "left")], [[*row, clean(f.note)] for row, f in zip(rows, files, strict=True)])
+
+
+def counts_table(kinds: list[KindCounts]) -> RenderableType:
+    """One line per kind, all eight counts."""
+    names = ("Received", "Created", "Updated", "Unchanged", "Archived", "Restored", "Refused", "Held")
+    return table(
+        [("Kind", "left"), *((name, "right") for name in names)],
+        (
+            [
+                Text(PLURALS[k.kind]),
+                number(k.received),
+                number(k.created, "green"),
+                number(k.updated, "cyan"),
+                number(k.unchanged, "dim"),
+                number(k.archived, "magenta"),
+                number(k.restored, "green"),
+                number(k.refused, "red"),
+                number(k.held, "yellow"),
+            ]
+            for k in kinds
+        ),
+        gap=1,
+    )
+
+
+def holds_list(holds: list[Hold]) -> RenderableType:
+    """Why operations wait, each in its own sentence."""
+    return bullets([clean(hold.sentence, "yellow") for hold in holds])
+
+
+def problem_counts_table(counts: list[ProblemCount]) -> RenderableType:
+    """How often each problem occurred, errors first."""
+    order = {"error": 0, "warning": 1, "notice": 2}
+    return table(
+        (("Times", "right"), ("", "left"), ("File", "left"), ("Problem", "left")),
+        (
+            [
+                number(p.count),
+                Text(p.severity, style=SEVERITY_STYLES.get(p.severity, "")),
+                clean(p.file),
+                Text.assemble(clean(p.sentence), (f" [{p.code}]", "dim")),
+            ]
+            for p in sorted(counts, key=lambda p: (order.get(p.severity, 3), -p.count))
+        ),
+    )
+
+
+def problems_list(problems: list[ProblemView]) -> RenderableType:
+    """Single problems, each with its place."""
+    return bullets(
+        Text.assemble(
+            (f"{p.severity} ", SEVERITY_STYLES.get(p.severity, "")),
+            clean(place(p.file, p.line), "bold"),
+            clean(f", {p.kind} {p.source_id}" if p.kind and p.source_id else ""),
+            ": ",
+            clean(p.message),
+        )
+        for p in problems
+    )
+
+
+def place(file: str, line: int) -> str:
+    """``users.csv line 12``; line 0 is the whole file."""
+    return f"{file} line {line}" if line else file
+
+
+def next_steps(report: RunReport) -> list[tuple[str, str]]:
+    """The commands that make sense now, as (what for, command)."""
+    run = report.run_id
+    steps: list[tuple[str, str]] = []
+    if report.state in {"held", "planned"}:
+        waiting = sum(k.held for k in report.kinds)
+        what = plural(waiting, "held change") if report.state == "held" else "the plan"
+        steps += [
+            (f"see {what}", f"rostersync plan show {run}"),
+            ("apply it as shown", f"rostersync plan approve {run}"),
+            ("drop it", f"rostersync plan discard {run}"),
+        ]
+    if sum(p.count for p in report.problem_counts) > len(report.first_problems):
+        steps.append(("all problems", f"rostersync run problems {run}"))
+    if any(k.updated or k.archived or k.restored for k in report.kinds) and not report.dry_run:
+        steps.append(("what changed", f"rostersync run changes {run}"))
+    return steps

@@ -1,0 +1,98 @@
+"""enrollments.csv: who is in which class. Its identity is (class, user, role): the product's file has no other."""
+
+from collections.abc import Iterator
+
+from connectors.csvfiles.listing import Listing
+from connectors.csvfiles.records import Fault
+from connectors.csvfiles.table import Table
+from connectors.csvfiles.values import read_boolean, read_date, read_role, read_status
+from models.pages import Page
+from models.records import Enrollment
+
+
+def read_enrollments(table: Table, listing: Listing, school: str | None) -> Iterator[Page]:
+    """One enrollment per row; in a school-level upload (``school``) rows of other schools are refused."""
+    pick = table.getter("classSourcedId", "userSourcedId", "role", "schoolSourcedId", "status")
+    pick_more = table.getter("primary", "beginDate", "endDate")
+    more = any(table.has(name) for name in ("primary", "beginDate", "endDate"))
+    size = listing.page_size
+    for line, cells, fault in table.rows(listing):
+        if len(listing.records) >= size or listing.is_full():
+            yield from listing.take()
+        class_id, person, role_text, org, status = pick(cells)
+        role, group = read_role(role_text)
+        if (
+            fault is not None
+            or not (class_id and person)
+            or role is None
+            or group == "guardian"
+            or (status and read_status(status) != "active")
+            or (school is not None and org and org != school)
+        ):
+            _set_aside(table, listing, line, cells, fault, role, school)
+            continue
+        record = Enrollment(class_id, person, role)
+        if more:
+            record = _with_more(listing, line, record, *pick_more(cells))
+        listing.records.append(record)
+        listing.lines.append(line)
+    yield from listing.take()
+
+
+def _with_more(listing: Listing, line: int, record: Enrollment, primary: str, begin: str, end: str) -> Enrollment:
+    """The record with OneRoster's further columns."""
+    flag = read_boolean(primary) if primary else None
+    if primary and flag is None:
+        listing.tell("bad_boolean", line, record.person_source_id, "primary")
+    begins_on = read_day(listing, line, record.person_source_id, "beginDate", begin) if begin else None
+    ends_on = read_day(listing, line, record.person_source_id, "endDate", end) if end else None
+    if begins_on and ends_on and ends_on < begins_on:
+        listing.tell("dates_reversed", line, record.person_source_id, "endDate")
+        begins_on = ends_on = None
+    return Enrollment(record.class_source_id, record.person_source_id, record.role, flag, begins_on, ends_on)
+
+
+def read_day(listing: Listing, line: int, source_id: str, field: str, text: str) -> str | None:
+    """A date as ISO text; tells the listing where it is none, or is written the American way."""
+    found = read_date(text)
+    if found.iso is None:
+        listing.tell("bad_date", line, source_id, field)
+    elif found.reformatted:
+        listing.tell_once("date_reformatted", line, field)
+    return found.iso
+
+
+def _set_aside(
+    table: Table,
+    listing: Listing,
+    line: int,
+    cells: list[str],
+    fault: Fault | None,
+    role: str | None,
+    school: str | None,
+) -> None:
+    """Rows that are refused, and those that say that an enrollment is gone."""
+    if fault is not None:
+        listing.tell(fault.code, line, detail=fault.detail)
+        class_id, person = (table.trusted_id(cells, name, fault) for name in ("classSourcedId", "userSourcedId"))
+        listing.protect(line, (class_id, person) if class_id and person else None)
+        return
+    pick = table.getter("classSourcedId", "userSourcedId", "role", "schoolSourcedId", "status")
+    class_id, person, role_text, org, status = pick(cells)
+    if not (class_id and person):
+        listing.tell("id_missing", line, person or None, "userSourcedId" if class_id else "classSourcedId")
+        listing.protect(line, None)
+        return
+    gone = read_status(status)
+    if role is None:
+        listing.tell("unknown_role" if role_text else "required_missing", line, person, "role")
+    elif gone is None:
+        listing.tell("bad_status", line, person, "status")
+    elif school is not None and org and org != school:
+        listing.tell("wrong_school", line, person, "schoolSourcedId", f"({org})")
+    elif gone == "gone":
+        listing.add_gone(Enrollment(class_id, person, role), line)
+        return
+    else:
+        listing.tell("guardian_enrolled", line, person, "role")
+    listing.protect(line, (class_id, person), role)

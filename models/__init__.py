@@ -1,0 +1,1 @@
+"""What everything else speaks: vocabulary, records, pages, problems, errors, settings and tables. Imports nothing of ours."""

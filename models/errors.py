@@ -1,0 +1,75 @@
+"""Bad runs are exceptions, named by what the caller must do. Bad rows are not: they are ``models.problems``.
+
+    RosterSyncError
+     ├─ SettingsError        fix a setting or an argument, then try again           (exit code 2)
+     │   └─ NotFoundError    the tenant, school, run … that was named does not exist (exit code 2)
+     ├─ RetryLaterError      nothing is wrong with the input; wait and try again    (exit code 75)
+     │   └─ TenantBusyError  another run of this tenant is going on
+     ├─ DistrictActionError  the district has to send or share something else       (exit code 65)
+     ├─ StalePlanError       the stored roster moved since the plan was made        (exit code 3)
+     └─ StoppedError         the run stopped itself; nothing was changed; needs an engineer (exit code 70)
+
+Each error has two texts: ``for_admin`` (the district's or operator's person) and ``for_engineer``. Neither ever holds
+a payload, a name, an e-mail address or a secret.
+"""
+
+from typing import ClassVar
+
+
+class RosterSyncError(Exception):
+    """Base of all errors that end a run or a command."""
+
+    exit_code: ClassVar[int] = 1
+    code: ClassVar[str] = "error"
+
+    def __init__(self, for_admin: str, for_engineer: str = "") -> None:
+        super().__init__(for_admin)
+        self.for_admin = for_admin
+        self.for_engineer = for_engineer or for_admin
+
+
+class SettingsError(RosterSyncError):
+    """A setting or argument is wrong; the text names it and says what would be right."""
+
+    exit_code = 2
+    code = "settings"
+
+
+class NotFoundError(SettingsError):
+    """The tenant, school, connection, run or person that was named does not exist."""
+
+    code = "not_found"
+
+
+class RetryLaterError(RosterSyncError):
+    """Nothing is wrong with the input; the same call may go through later."""
+
+    exit_code = 75
+    code = "retry_later"
+
+
+class TenantBusyError(RetryLaterError):
+    """Another run of this tenant is going on; one at a time."""
+
+    code = "tenant_busy"
+
+
+class DistrictActionError(RosterSyncError):
+    """What the district sent or shares cannot be used; the text says what to ask for."""
+
+    exit_code = 65
+    code = "district_action"
+
+
+class StalePlanError(RosterSyncError):
+    """The stored roster has moved since the plan was made; make a new one."""
+
+    exit_code = 3
+    code = "stale_plan"
+
+
+class StoppedError(RosterSyncError):
+    """The run stopped itself before it changed anything, because going on was not safe."""
+
+    exit_code = 70
+    code = "stopped"

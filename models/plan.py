@@ -1,0 +1,79 @@
+"""A plan: the exact operations that a run would do, in chunks, in the order in which they are applied.
+
+Rows are plain tuples, as there may be millions. Their layouts (``…`` are the kind's columns, see ``COLUMNS``):
+
+* entities, create / update / restore: id, source id, key, fingerprint, listing, line, before, after, …
+* entities, link / touch: id, source id, key, fingerprint, listing, line
+* entities, archive: id, cause, coverage seq
+* relations, create / update / restore: first id, second id, role, fingerprint, listing, line, before, after, …
+* relations, archive: first id, second id, role, cause, coverage seq
+
+``before`` and ``after`` are JSON objects of the fields that differ (None for a create). ``link`` adds a source's id to an
+entity that something else manages; ``touch`` refreshes the fingerprint of a record whose meaning did not change.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import IO, Any, Final, Literal
+
+import msgspec
+
+from models.vocabulary import Kind
+
+Operation = Literal["create", "update", "restore", "archive", "link", "touch"]
+
+#: The columns that a source decides, in the order of the operations' rows.
+COLUMNS: Final[dict[Kind, tuple[str, ...]]] = {
+    "school": ("name", "number", "type", "parent_id"),
+    "term": ("title", "type", "begins_on", "ends_on", "school_year"),
+    "class": (
+        "title", "school_id", "code", "course_title", "course_number", "subjects", "grades", "periods", "location",
+        "term_ids",
+    ),
+    "person": (
+        "given_name", "middle_name", "family_name", "preferred_name", "username", "email", "sms", "phone", "grades",
+        "language", "enabled", "identifiers",
+    ),
+    "affiliation": ("is_primary",),
+    "enrollment": ("is_primary", "begins_on", "ends_on"),
+    "guardianship": ("relationship", "contact_type"),
+}  # fmt: skip
+
+
+class Chunk(msgspec.Struct, frozen=True, array_like=True):
+    """Some operations of one kind and one sort."""
+
+    kind: Kind
+    operation: Operation
+    rows: list[tuple[Any, ...]]
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Chunk)
+encode_chunk = _encoder.encode
+decode_chunk = _decoder.decode
+
+
+class ChunkFile:
+    """Chunks in a temporary file, so that a plan of any size costs no memory. Write all, then read, any number of times."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.operations = 0
+
+    def append(self, chunk: Chunk) -> None:
+        if not chunk.rows:
+            return
+        payload = encode_chunk(chunk)
+        self._file.write(len(payload).to_bytes(8, "big"))
+        self._file.write(payload)
+        self.operations += len(chunk.rows)
+
+    def extend(self, chunks: Iterable[Chunk]) -> None:
+        for chunk in chunks:
+            self.append(chunk)
+
+    def __iter__(self) -> Iterator[Chunk]:
+        self._file.seek(0)
+        while size := self._file.read(8):
+            yield decode_chunk(self._file.read(int.from_bytes(size, "big")))
+        self._file.seek(0, 2)

@@ -1,0 +1,88 @@
+"""Engines and transactions on SQLite and PostgreSQL.
+
+SQLite runs in WAL mode with foreign keys on. Writers begin with ``BEGIN IMMEDIATE``: the driver's default begins as a
+reader and loses, or fails, when it has to become a writer.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.pool import NullPool
+
+from models.errors import SettingsError
+
+_PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=NORMAL",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA busy_timeout=30000",
+    "PRAGMA cache_size=-65536",  # 64 MB; SQLite's default of 2 MB writes eight times the bytes on a first load
+    "PRAGMA temp_store=MEMORY",
+)
+
+
+def create(url: str) -> Engine:
+    """An engine for ``sqlite:///…`` or ``postgresql://…``. Raises SettingsError for any other address."""
+    try:
+        parsed = make_url(url)
+        if parsed.drivername in ("postgresql", "postgres"):
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        if parsed.get_backend_name() == "sqlite":
+            return _create_sqlite(parsed.database)
+        if parsed.drivername == "postgresql+psycopg":
+            return create_engine(parsed, poolclass=NullPool)
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise SettingsError(
+            "ROSTERSYNC_DATABASE_URL is not a database address; use sqlite:///path or postgresql://user@host/name.",
+            type(error).__name__,
+        ) from None
+    raise SettingsError(
+        f"ROSTERSYNC_DATABASE_URL names {parsed.get_backend_name()}, but only sqlite and postgresql are supported."
+    )
+
+
+def _create_sqlite(database: str | None) -> Engine:
+    if not database or database == ":memory:":
+        raise SettingsError("ROSTERSYNC_DATABASE_URL must name a file for SQLite, such as sqlite:///rostersync.db.")
+    path = Path(database)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(f"sqlite:///{path}", poolclass=NullPool)
+
+    @event.listens_for(engine, "connect")
+    def on_connect(dbapi_connection: sqlite3.Connection, _record: Any) -> None:
+        dbapi_connection.isolation_level = None  # this module says BEGIN itself
+        for pragma in _PRAGMAS:
+            dbapi_connection.execute(pragma)
+
+    @event.listens_for(engine, "begin")
+    def on_begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("rostersync_writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def is_sqlite(connection: Connection | Engine) -> bool:
+    return connection.dialect.name == "sqlite"
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """One write transaction: commits at the end, rolls back on any exception."""
+    with engine.connect().execution_options(rostersync_writes=True) as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """One read transaction, on one snapshot of the database."""
+    with engine.connect() as connection:
+        if not is_sqlite(connection):
+            connection = connection.execution_options(isolation_level="REPEATABLE READ")
+        with connection.begin():
+            yield connection

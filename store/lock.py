@@ -1,0 +1,55 @@
+"""One run per tenant at a time, however many processes there are.
+
+The lock belongs to the operating system (a locked file beside a SQLite database) or to a database session (a PostgreSQL
+advisory lock), so a process that is killed loses it at once, and nothing has to be cleaned up.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Engine, text
+
+from models.errors import TenantBusyError
+from store.database import is_sqlite
+
+#: First half of the advisory lock's key ("roster"), so that other users of the database do not collide with it.
+_ADVISORY_CLASS = 0x726F7374
+
+
+@contextmanager
+def tenant_lock(engine: Engine, tenant_id: int, tenant_name: str) -> Iterator[None]:
+    """Hold the tenant's lock. Raises TenantBusyError at once when another run has it."""
+    holder = _file_lock(engine, tenant_id) if is_sqlite(engine) else _advisory_lock(engine, tenant_id)
+    with holder as taken:
+        if not taken:
+            raise TenantBusyError(
+                f"Another run of {tenant_name} is going on; one at a time. Try again when it has ended.",
+                f"tenant lock {tenant_id} is taken",
+            )
+        yield
+
+
+@contextmanager
+def _file_lock(engine: Engine, tenant_id: int) -> Iterator[bool]:
+    folder = Path(f"{engine.url.database}.locks")
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder / f"tenant-{tenant_id}", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _advisory_lock(engine: Engine, tenant_id: int) -> Iterator[bool]:
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        key = {"class": _ADVISORY_CLASS, "tenant": tenant_id}
+        yield bool(connection.scalar(text("SELECT pg_try_advisory_lock(:class, :tenant)"), key))

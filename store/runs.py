@@ -1,0 +1,166 @@
+"""Run rows and what hangs on them: coverage, problems, stored plans."""
+
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+from sqlalchemy import Connection, Engine, delete, select, text, update
+
+from models.errors import NotFoundError
+from models.pages import Coverage
+from models.plan import Chunk, decode_chunk, encode_chunk
+from models.problems import Problem
+from models.report import RunReport
+from models.tables import Coverage as CoverageRow
+from models.tables import PlanChunk, ProblemRow, Run, Tenant
+from models.vocabulary import RESTING_STATES, RunState
+from store.bulk import insert_rows
+from store.database import reading, writing
+
+_RUN = Run.__table__  # type: ignore[attr-defined]
+_TENANT = Tenant.__table__  # type: ignore[attr-defined]
+_COVERAGE = CoverageRow.__table__  # type: ignore[attr-defined]
+_PROBLEM = ProblemRow.__table__  # type: ignore[attr-defined]
+_CHUNK = PlanChunk.__table__  # type: ignore[attr-defined]
+
+INTERRUPTED = "The run was interrupted (its process ended); the roster is as it was before. Start it again."
+
+
+def begin_run(
+    engine: Engine, tenant_id: int, connection_id: int, *, dry_run: bool, started_by: str, now: str
+) -> tuple[int, int]:
+    """A new run in state pulling, and the tenant's revision. Runs that a killed process left behind are failed.
+
+    Call with the tenant's lock held.
+    """
+    with writing(engine) as connection:
+        connection.execute(
+            update(_RUN)
+            .where(_RUN.c.tenant_id == tenant_id, _RUN.c.state.not_in(sorted(RESTING_STATES)))
+            .values(state="failed", error_code="interrupted", finished_at=now)
+        )
+        revision = connection.execute(select(_TENANT.c.revision).where(_TENANT.c.id == tenant_id)).scalar_one()
+        values = {
+            "tenant_id": tenant_id, "connection_id": connection_id, "state": "pulling", "dry_run": dry_run,
+            "started_by": started_by, "waits_for": "", "base_revision": revision, "created_at": now, "report": "{}",
+        }  # fmt: skip
+        run_id = connection.execute(_RUN.insert().values(values).returning(_RUN.c.id)).scalar_one()
+    return int(run_id), int(revision)
+
+
+def set_state(engine: Engine, run_id: int, state: RunState) -> None:
+    with writing(engine) as connection:
+        connection.execute(update(_RUN).where(_RUN.c.id == run_id).values(state=state))
+
+
+def revision_of(connection: Connection, tenant_id: int) -> int:
+    return int(connection.execute(select(_TENANT.c.revision).where(_TENANT.c.id == tenant_id)).scalar_one())
+
+
+def bump_revision(connection: Connection, tenant_id: int) -> int:
+    """The tenant's roster changes in this transaction; returns the new revision."""
+    query = update(_TENANT).where(_TENANT.c.id == tenant_id).values(revision=_TENANT.c.revision + 1)
+    return int(connection.execute(query.returning(_TENANT.c.revision)).scalar_one())
+
+
+def save_report(
+    connection: Connection, run_id: int, report: RunReport, *, base_revision: int, decided_by: str | None = None
+) -> None:
+    """The run's end (or rest), with its report."""
+    values = {
+        "state": report.state, "waits_for": report.waits_for, "finished_at": report.finished_at,
+        "report": msgspec.json.encode(report).decode(), "base_revision": base_revision,
+    }  # fmt: skip
+    if decided_by:
+        values["decided_by"] = decided_by
+    connection.execute(update(_RUN).where(_RUN.c.id == run_id).values(values))
+
+
+def save_failure(engine: Engine, run_id: int, report: RunReport, code: str) -> None:
+    with writing(engine) as connection:
+        save_report(connection, run_id, report, base_revision=0)
+        connection.execute(update(_RUN).where(_RUN.c.id == run_id).values(error_code=code))
+
+
+def save_findings(
+    connection: Connection, run_id: int, tenant_id: int, coverage: Sequence[Coverage], problems: Sequence[Problem]
+) -> None:
+    """Coverage statements, numbered as the removals name them, and the first problems."""
+    insert_rows(
+        connection,
+        _COVERAGE,
+        ("run_id", "seq", "kind", "listing", "file", "verdict", "received", "refused", "reason", "scope"),
+        [
+            (run_id, seq, c.kind, c.listing, c.file, c.verdict, c.received, c.refused, c.reason, c.scope)
+            for seq, c in enumerate(coverage)
+        ],
+    )
+    insert_rows(
+        connection,
+        _PROBLEM,
+        ("run_id", "seq", "tenant_id", "code", "severity", "kind", "source_id", "file", "line", "field", "detail"),
+        [
+            (run_id, seq, tenant_id, p.code, p.severity, p.kind, p.source_id, p.file, p.line, p.field, p.detail)
+            for seq, p in enumerate(problems)
+        ],
+    )
+
+
+# --- stored plans ---------------------------------------------------------------------------------------------------
+
+
+def save_plan(connection: Connection, run_id: int, chunks: Iterable[Chunk]) -> None:
+    """Keep a plan that waits, compressed."""
+    for seq, chunk in enumerate(chunks):
+        payload = zlib.compress(encode_chunk(chunk), 1)
+        insert_rows(
+            connection, _CHUNK, ("run_id", "seq", "operations", "payload"), [(run_id, seq, len(chunk.rows), payload)]
+        )
+
+
+def load_plan(connection: Connection, run_id: int) -> Iterator[Chunk]:
+    """The chunks of a stored plan, in order, one at a time."""
+    seqs = connection.execute(select(_CHUNK.c.seq).where(_CHUNK.c.run_id == run_id).order_by(_CHUNK.c.seq)).scalars()
+    for seq in list(seqs):
+        query = select(_CHUNK.c.payload).where(_CHUNK.c.run_id == run_id, _CHUNK.c.seq == seq)
+        yield decode_chunk(zlib.decompress(connection.execute(query).scalar_one()))
+
+
+def drop_plan(connection: Connection, run_id: int) -> None:
+    connection.execute(delete(_CHUNK).where(_CHUNK.c.run_id == run_id))
+
+
+def supersede(connection: Connection, run_id: int, connection_id: int, *, dry_run: bool) -> list[int]:
+    """A newer run takes the place of the plans that wait on the same connection: they are discarded.
+
+    A dry run only replaces earlier dry runs; a held plan goes on waiting beside it.
+    """
+    states = ["planned"] if dry_run else ["planned", "held"]
+    query = select(_RUN.c.id).where(_RUN.c.connection_id == connection_id, _RUN.c.state.in_(states), _RUN.c.id < run_id)
+    older = [int(found) for found in connection.execute(query).scalars()]
+    for found in older:
+        drop_plan(connection, found)
+        connection.execute(
+            update(_RUN).where(_RUN.c.id == found).values(state="discarded", waits_for="", decided_by=f"run {run_id}")
+        )
+    return older
+
+
+# --- reading --------------------------------------------------------------------------------------------------------
+
+
+def load_run(engine: Engine, run_id: int) -> tuple[Run, str, str]:
+    """A run row with its tenant's and connection's names. Raises NotFoundError."""
+    with reading(engine) as connection:
+        found = connection.execute(
+            text(
+                "SELECT run.*, tenant.name AS tenant_name, connection.name AS connection_name FROM run "
+                "JOIN tenant ON tenant.id = run.tenant_id JOIN connection ON connection.id = run.connection_id "
+                "WHERE run.id = :run"
+            ),
+            {"run": run_id},
+        ).mappings().first()  # fmt: skip
+    if found is None:
+        raise NotFoundError(f"There is no run {run_id}. See: rostersync runs")
+    row = {name: value for name, value in found.items() if name not in ("tenant_name", "connection_name")}
+    return Run(**row), found["tenant_name"], found["connection_name"]

@@ -1,0 +1,114 @@
+"""What a sync has to know of the stored roster before it starts: slim arrays, one number per fact, no text per record.
+
+The arrays and the packed keys of relations are those of ``models.state``.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, text
+
+from models.state import ENDS, RoleCodes, StoredState
+from models.vocabulary import LISTINGS, Kind
+from store.bulk import fetch_integers
+
+
+def _listing_case() -> str:
+    cases = " ".join(f"WHEN '{name}' THEN {code}" for code, name in enumerate(LISTINGS))
+    return f"CASE listing {cases} ELSE 0 END"
+
+
+def _sorted_state(blocks: Sequence[NDArray[np.int64]], entities: bool) -> StoredState:
+    """Blocks of columns (key, fingerprint, meta[, id]) as one sorted state; meta is flags + 4 * listing."""
+    keys = _column(blocks, 0).view(np.uint64)
+    fingerprints = _column(blocks, 1).view(np.uint64)
+    meta = _column(blocks, 2, np.uint8)
+    ids = _column(blocks, 3) if entities else np.empty(0, dtype=np.int64)
+    if len(keys) and not bool(np.all(keys[1:] >= keys[:-1])):
+        order = np.argsort(keys)
+        keys, fingerprints, meta = keys[order], fingerprints[order], meta[order]
+        ids = ids[order] if entities else ids
+    return StoredState(keys, ids, fingerprints, meta & np.uint8(3), meta >> np.uint8(2))
+
+
+def _column(blocks: Sequence[NDArray[np.int64]], position: int, dtype: Any = np.int64) -> NDArray[Any]:
+    if not blocks:
+        return np.empty(0, dtype=dtype)
+    return np.concatenate([block[:, position].astype(dtype) for block in blocks])
+
+
+def load_links(connection: Connection, connection_id: int, kind: Kind) -> StoredState:
+    """All entities of a kind that a connection knows, archived ones included."""
+    select = f"""SELECT key, fingerprint,
+        CAST(CASE WHEN active THEN 1 ELSE 0 END + CASE WHEN manages THEN 2 ELSE 0 END + 4 * {_listing_case()} AS BIGINT),
+        entity_id FROM link WHERE connection_id = {int(connection_id)} AND kind = '{kind}'"""
+    return _sorted_state(list(fetch_integers(connection, select, 4)), entities=True)
+
+
+def load_other_links(connection: Connection, tenant_id: int, connection_id: int, kind: Kind) -> list[tuple[int, int]]:
+    """(key, internal id) of active entities as the tenant's other connections know them, hand-set ids first."""
+    rows = connection.execute(
+        text(
+            "SELECT link.key, link.entity_id FROM link JOIN connection ON connection.id = link.connection_id "
+            "WHERE link.tenant_id = :tenant AND link.kind = :kind AND link.connection_id <> :connection AND link.active "
+            "ORDER BY CASE connection.connector WHEN 'manual' THEN 0 ELSE 1 END, link.connection_id"
+        ),
+        {"tenant": tenant_id, "connection": connection_id, "kind": kind},
+    )
+    return [(key % 2**64, entity_id) for key, entity_id in rows]
+
+
+def load_relations(
+    connection: Connection, tenant_id: int, connection_id: int, kind: Kind, roles: RoleCodes
+) -> StoredState:
+    """All stored relations of a kind in the tenant, archived and foreign ones included (their flags tell)."""
+    first, second = ENDS[kind]
+    table = f'"{kind}"'
+    meta = f"""CAST(CASE WHEN status = 'active' THEN 1 ELSE 0 END
+        + CASE WHEN connection_id = {int(connection_id)} THEN 2 ELSE 0 END + 4 * {_listing_case()} AS BIGINT)"""
+    if kind == "guardianship":
+        key = f"({first} << 36) | ({second} << 8)"
+        select = f"SELECT {key}, fingerprint, {meta} FROM {table} WHERE tenant_id = {int(tenant_id)}"
+        return _sorted_state(list(fetch_integers(connection, select, 3)), entities=False)
+    _number_extension_roles(connection, tenant_id, table, roles)
+    cases = " ".join(f"WHEN '{roles.name(code)}' THEN {code}" for code in roles.all_codes())
+    key = f"({first} << 36) | ({second} << 8) | (CASE role {cases} END)"
+    select = f"SELECT {key}, fingerprint, {meta} FROM {table} WHERE tenant_id = {int(tenant_id)}"
+    return _sorted_state(list(fetch_integers(connection, select, 3)), entities=False)
+
+
+def _number_extension_roles(connection: Connection, tenant_id: int, table: str, roles: RoleCodes) -> None:
+    """Extension roles are rare: they stand on the run of this tenant's connections, so ask only for those."""
+    rows = connection.execute(
+        text(f"SELECT DISTINCT role FROM {table} WHERE tenant_id = :tenant AND role LIKE 'ext:%'"),
+        {"tenant": tenant_id},
+    )
+    for (role,) in rows:
+        if not all(letter.isalnum() or letter in ":._-" for letter in role):
+            raise ValueError("a stored role holds characters that OneRoster does not allow")
+        roles.code(role)
+
+
+def next_ids(connection: Connection, tenant_id: int) -> dict[Kind, int]:
+    """The first free internal id of each kind of entity. Ids are never used twice, as nothing is ever deleted."""
+    answer: dict[Kind, int] = {}
+    kinds: tuple[Kind, ...] = ("school", "term", "class", "person")
+    for kind in kinds:
+        top = connection.scalar(text(f'SELECT max(id) FROM "{kind}" WHERE tenant_id = :tenant'), {"tenant": tenant_id})
+        answer[kind] = (top or 0) + 1
+    return answer
+
+
+def load_class_schools(connection: Connection, tenant_id: int) -> NDArray[np.int64]:
+    """Rows of (class id, school id), archived classes included."""
+    select = f'SELECT id, school_id FROM "class" WHERE tenant_id = {int(tenant_id)}'
+    blocks = list(fetch_integers(connection, select, 2))
+    return np.concatenate(blocks) if blocks else np.empty((0, 2), dtype=np.int64)
+
+
+def load_school_names(connection: Connection, tenant_id: int) -> dict[int, str]:
+    """Names of all schools by internal id."""
+    rows = connection.execute(text("SELECT id, name FROM school WHERE tenant_id = :tenant"), {"tenant": tenant_id})
+    return {school_id: name for school_id, name in rows}

@@ -1,0 +1,116 @@
+"""Compare what a source lists with what is stored, page by page; memory grows by tens of bytes per record."""
+
+from typing import Any
+
+import numpy as np
+
+from models.pages import Coverage, Page, Refusal
+from models.plan import Chunk
+from models.records import key_of
+from models.state import pack
+from models.vocabulary import ENTITY_KINDS, KINDS, Kind
+from sync.columns import difference
+from sync.compare_entities import EntityComparer
+from sync.compare_relations import RelationComparer
+from sync.context import Context
+from sync.index import keys_from
+from sync.removals import END_KINDS, RemovalFinder
+
+_CHUNK = 5_000
+
+
+class Comparison:
+    """Feed it a pull's pages and coverage statements in order; ``finish`` when the pull has ended.
+
+    Afterwards the context's plan file holds all creates, updates and restores, and ``removals`` what is gone.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._entities = EntityComparer(context)
+        self._relations = RelationComparer(context)
+        self.removals = RemovalFinder(context)
+        self._finished = 0
+
+    def take_page(self, page: Page) -> None:
+        self._finish_before(page.kind)
+        self._context.problems.extend(page.problems)
+        self._refuse(page)
+        if page.kind in ENTITY_KINDS:
+            self._entities.take(page)
+        else:
+            self._relations.take(page)
+
+    def take_coverage(self, coverage: Coverage) -> None:
+        self._finish_before(coverage.kind)
+        self._context.coverage.append(coverage)
+
+    def finish(self) -> None:
+        """Finish every kind; what no page spoke of may still go because its parents do."""
+        self._finish_before(None)
+
+    @property
+    def first_sync(self) -> bool:
+        """Whether this connection manages nothing yet."""
+        book_sizes = [self._context.entities(kind).managed_before for kind in ENTITY_KINDS]
+        return not any(book_sizes)
+
+    def _finish_before(self, kind: Kind | None) -> None:
+        """Pages come in the order of KINDS, so all kinds before this one are complete."""
+        end = KINDS.index(kind) if kind else len(KINDS)
+        while self._finished < end:
+            done = KINDS[self._finished]
+            if done in ENTITY_KINDS:
+                self.removals.finish_entities(done)
+            else:
+                self.removals.finish_relations(done)
+                self._write_relations(done)
+            self._finished += 1
+
+    # --- refused rows ----------------------------------------------------------------------------------------------
+
+    def _refuse(self, page: Page) -> None:
+        """Rows that the connector could not take: what is stored of them stays as it is."""
+        self._context.counts[page.kind].refused += len(page.refusals)
+        known = [refusal for refusal in page.refusals if refusal.source_ids]
+        if not known:
+            return
+        if page.kind in ENTITY_KINDS:
+            keys = keys_from(key_of(refusal.source_ids[0]) for refusal in known if refusal.source_ids)
+            ids = self._context.entities(page.kind).block(keys)
+            if page.kind == "person":
+                self.removals.protected_people.append(ids)
+            return
+        for refusal in known:
+            self._block_relation(page.kind, refusal)
+
+    def _block_relation(self, kind: Kind, refusal: Refusal) -> None:
+        assert refusal.source_ids
+        ends = [
+            self._context.entities(end).resolve(keys_from([key_of(source_id)]))
+            for end, source_id in zip(END_KINDS[kind], refusal.source_ids, strict=True)
+        ]
+        if not all(end[0] for end in ends):
+            return
+        book = self._context.relations(kind)
+        if refusal.role is None:
+            book.block_pair(int(ends[0][0]), int(ends[1][0]))
+        else:
+            book.block(pack(ends[0], ends[1], np.array([self._context.roles.code(refusal.role)])))
+
+    # --- relations to write ----------------------------------------------------------------------------------------
+
+    def _write_relations(self, kind: Kind) -> None:
+        """Relations are known as arrays until here; now they become the plan's rows, in key order."""
+        book = self._context.relations(kind)
+        for rows in book.new_rows(_CHUNK):
+            self._context.plan.append(Chunk(kind, "create", rows))
+        for rows, archived in book.changed_rows(_CHUNK):
+            before = self._context.stored.relation_columns(kind, [(row[0], row[1], row[2]) for row in rows])
+            updates: list[tuple[Any, ...]] = []
+            restores: list[tuple[Any, ...]] = []
+            for row, back in zip(rows, archived.tolist(), strict=True):
+                differs = difference(kind, before[row[0], row[1], row[2]], row[8:]) or ("{}", "{}")
+                (restores if back else updates).append((*row[:6], *differs, *row[8:]))
+            self._context.plan.append(Chunk(kind, "update", updates))
+            self._context.plan.append(Chunk(kind, "restore", restores))

@@ -1,0 +1,85 @@
+"""The problems of one run: exact counts, the first ones whole, and for every row which codes it has."""
+
+from array import array
+from collections import Counter
+from collections.abc import Iterable
+
+from models.problems import CATALOG, Problem, sentence
+from models.report import ProblemCount, ProblemView
+
+#: How many problems of one code and file are kept whole; the counts stay exact, and result files name every row.
+KEPT_PER_CODE = 1000
+
+_CODES = list(CATALOG)
+_NUMBER = {code: number for number, code in enumerate(_CODES)}
+_RANK = {"error": 0, "warning": 1, "notice": 2}
+
+
+class ProblemLog:
+    """Collects problems as they are met."""
+
+    def __init__(self) -> None:
+        self.kept: list[Problem] = []
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._rows: dict[str, tuple[array[int], array[int]]] = {}
+        self._fields: dict[tuple[str, int, int], str] = {}
+
+    def add(self, problem: Problem) -> None:
+        place = (problem.code, problem.file)
+        self._counts[place] += 1
+        if self._counts[place] <= KEPT_PER_CODE:
+            self.kept.append(problem)
+        if problem.line:
+            lines, numbers = self._rows.setdefault(problem.file, (array("I"), array("H")))
+            lines.append(problem.line)
+            numbers.append(_NUMBER[problem.code])
+            if problem.field and len(self._fields) < 50_000:
+                self._fields[problem.file, problem.line, _NUMBER[problem.code]] = problem.field
+
+    def extend(self, problems: Iterable[Problem]) -> None:
+        for problem in problems:
+            self.add(problem)
+
+    def by_line(self, file: str) -> dict[int, list[tuple[str, str]]]:
+        """(code, field) of every problem of a file, by line, worst first."""
+        lines, numbers = self._rows.get(file, (array("I"), array("H")))
+        answer: dict[int, list[tuple[str, str]]] = {}
+        for line, number in zip(lines, numbers, strict=True):
+            field = self._fields.get((file, line, number), "")
+            answer.setdefault(line, []).append((_CODES[number], field))
+        for entries in answer.values():
+            entries.sort(key=lambda entry: _RANK[CATALOG[entry[0]].severity])
+        return answer
+
+    def counted(self) -> list[ProblemCount]:
+        """How often each code occurred in each file, worst and most frequent first."""
+        counts = [
+            ProblemCount(code, CATALOG[code].severity, file, count, sentence(code))
+            for (code, file), count in self._counts.items()
+        ]
+        return sorted(counts, key=lambda entry: (_RANK[entry.severity], -entry.count, entry.file, entry.code))
+
+    def first(self, limit: int) -> list[ProblemView]:
+        """The first problems, errors before warnings before notices."""
+        ranked = sorted(self.kept, key=lambda problem: _RANK[problem.severity])
+        return [view(problem) for problem in ranked[:limit]]
+
+    def count(self, severity: str, file: str | None = None) -> int:
+        return sum(
+            count
+            for (code, where), count in self._counts.items()
+            if CATALOG[code].severity == severity and (file is None or where == file)
+        )
+
+
+def view(problem: Problem) -> ProblemView:
+    return ProblemView(
+        code=problem.code,
+        severity=problem.severity,
+        file=problem.file,
+        line=problem.line,
+        kind=problem.kind,
+        source_id=problem.source_id,
+        field=problem.field,
+        message=problem.message,
+    )

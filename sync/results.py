@@ -1,0 +1,71 @@
+"""Result files: for each input file its rows again, with result, action and message; safe to open in a spreadsheet."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+from connectors.csvfiles.connector import CsvUpload
+from models.problems import CATALOG, sentence
+from sync.outcomes import HELD
+from sync.plan import Plan
+from sync.run import Run
+
+#: A cell that begins like this would run as a formula (OWASP, "CSV injection"); a leading apostrophe makes it text.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_RESULT = {"error": "ERROR", "warning": "WARNING", "notice": "SUCCESS"}
+
+
+def write(source: CsvUpload, this: Run, plan: Plan, folder: Path, *, everything: bool) -> None:
+    """One result file per roster file that was read. Without ``everything`` only rows with something to tell.
+
+    The files are private to the user who runs rostersync.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _mark_held(this, plan)
+    taken: set[str] = set()
+    for arrival in this.arrivals:
+        if arrival.role in ("ignored", "unreadable") or not arrival.rows:
+            continue
+        name = Path(arrival.file).name.removesuffix(".csv")
+        while name in taken:
+            name += "-2"
+        taken.add(name)
+        _write_file(source, this, arrival.file, folder / f"{name}.results.csv", everything)
+
+
+def _mark_held(this: Run, plan: Plan) -> None:
+    """Rows whose effect waits for a person show that."""
+    files = {(c.kind, c.listing): c.file for c in this.context.coverage}
+    for chunk in plan.held:
+        if chunk.operation in ("create", "update", "restore"):
+            for row in chunk.rows:
+                listing, line = row[4], row[5]
+                file = files.get((chunk.kind, listing))
+                if file:
+                    this.context.outcomes.mark(file, [line], HELD)
+
+
+def _write_file(source: CsvUpload, this: Run, file: str, target: Path, everything: bool) -> None:
+    header, rows = source.reread(file)
+    problems = this.context.problems.by_line(file)
+    outcomes = this.context.outcomes
+    with target.open("w", encoding="utf-8-sig", newline="") as handle:
+        target.chmod(0o600)
+        writer = csv.writer(handle)
+        writer.writerow([*_safe(header), "result", "action", "message"])
+        for line, cells in rows:
+            found = problems.get(line)
+            action = outcomes.action(file, line)
+            if everything or found or action not in ("", "UNCHANGED"):
+                writer.writerow([*_safe(cells), *_verdict(found, action)])
+
+
+def _verdict(found: Sequence[tuple[str, str]] | None, action: str) -> tuple[str, str, str]:
+    if not found:
+        return "SUCCESS", action, ""
+    result = _RESULT[CATALOG[found[0][0]].severity]
+    return result, "" if result == "ERROR" and action == "" else action, " ".join(sentence(*entry) for entry in found)
+
+
+def _safe(cells: Sequence[str]) -> list[str]:
+    return [f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell for cell in cells]

@@ -1,0 +1,177 @@
+"""One run, from a source to the stored roster: pull → check → compare → guard → apply → report.
+
+The only place that changes a roster from a source. Pages stream through pull, check and compare; nothing is written
+until the plan is whole, and then one transaction writes it all.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from models.errors import RosterSyncError, StalePlanError
+from models.pages import Arrival, Coverage, PullEvent
+from models.progress import Progress, ProgressCallback
+from models.report import RunReport
+from models.settings import TenantSettings
+from store import runs
+from store.database import reading, writing
+from store.lock import tenant_lock
+from store.reader import RosterReader
+from store.state import load_school_names
+from store.writer import RosterWriter
+from sync.clock import now
+from sync.compare import Comparison
+from sync.context import Context
+from sync.outcomes import Outcomes
+from sync.plan import Plan, Planner
+from sync.problems import ProblemLog
+from sync.report import describe, describe_failure
+from sync.service import Service
+from sync.spool import chunk_file
+
+log = structlog.get_logger("rostersync.run")
+
+
+@dataclass
+class Order:
+    """What to run: for which tenant and connection, by whom, and whether to stop after the plan.
+
+    ``tenant`` and ``connection`` are names, the ids are theirs; ``results_path`` is where result files will lie ("" for none).
+    """
+
+    tenant_id: int
+    tenant: str
+    settings: TenantSettings
+    connection_id: int
+    connection: str
+    started_by: str
+    dry_run: bool = False
+    results_path: Callable[[int], Path | None] = lambda _run_id: None
+    progress: ProgressCallback = lambda _progress: None
+
+
+@dataclass
+class Run:
+    """A run that is going on: what it knows so far."""
+
+    id: int
+    order: Order
+    base_revision: int
+    context: Context
+    started_at: str
+    started: float = field(default_factory=time.perf_counter)
+    arrivals: list[Arrival] = field(default_factory=list)
+    first_sync: bool = False
+
+
+Finish = Callable[[Run, Plan, RunReport], None]
+
+
+def run(
+    service: Service, order: Order, pull: Callable[[Path], Iterator[PullEvent]], finish: Finish | None = None
+) -> RunReport:
+    """Run ``pull`` through all six verbs and return the report.
+
+    ``pull`` is given an empty scratch directory. ``finish`` is called when the run has ended well, with the plan still
+    at hand (for result files). Raises RosterSyncError; then the roster is as it was, and the run row says why.
+    """
+    with tenant_lock(service.engine, order.tenant_id, order.tenant), service.scratch() as scratch:
+        this = _begin(service, order, scratch)
+        try:
+            comparison = _pull_check_compare(this, pull(scratch))
+            plan = _guard(service, this, comparison, scratch)
+            report = describe(this, plan)
+            _apply(service, this, plan, report)
+            if finish:
+                finish(this, plan, report)
+            return report
+        except BaseException as error:
+            _fail(service, this, error)
+            raise
+
+
+def _begin(service: Service, order: Order, scratch: Path) -> Run:
+    at = now()
+    run_id, revision = runs.begin_run(
+        service.engine, order.tenant_id, order.connection_id, dry_run=order.dry_run, started_by=order.started_by, now=at
+    )
+    reader = RosterReader(service.engine, order.tenant_id, order.connection_id)
+    outcomes = Outcomes(enabled=order.results_path(run_id) is not None)
+    context = Context(reader, order.settings, ProblemLog(), outcomes, chunk_file(scratch))
+    log.info("run begins", run=run_id, tenant=order.tenant, connection=order.connection, dry_run=order.dry_run)
+    return Run(run_id, order, revision, context, at)
+
+
+def _pull_check_compare(this: Run, events: Iterator[PullEvent]) -> Comparison:
+    """Pull, check and compare, page by page."""
+    comparison = Comparison(this.context)
+    records = 0
+    for event in events:
+        if isinstance(event, Arrival):
+            this.arrivals.append(event)
+            this.context.problems.extend(event.problems)
+            this.order.progress(Progress("pull", event.file, records=event.rows))
+        elif isinstance(event, Coverage):
+            comparison.take_coverage(event)
+        else:
+            comparison.take_page(event)
+            records += len(event.records)
+            this.order.progress(Progress("compare", event.file, event.kind, records))
+    comparison.finish()
+    return comparison
+
+
+def _guard(service: Service, this: Run, comparison: Comparison, scratch: Path) -> Plan:
+    """Measure the plan and decide what waits."""
+    this.order.progress(Progress("guard"))
+    this.first_sync = comparison.first_sync
+    with reading(service.engine) as connection:
+        names = load_school_names(connection, this.order.tenant_id)
+    planner = Planner(this.context, comparison.removals, this.first_sync)
+    return planner.plan(chunk_file(scratch), chunk_file(scratch), names)
+
+
+def _apply(service: Service, this: Run, plan: Plan, report: RunReport) -> None:
+    """One transaction: the plan's safe part (or the kept plan of a dry run), the findings, and the report.
+
+    Raises StalePlanError when the stored roster has moved since the plan was made.
+    """
+    order, context = this.order, this.context
+    order.progress(Progress("apply", records=0 if order.dry_run else plan.go.operations))
+    if plan.go.operations and not order.dry_run:
+        runs.set_state(service.engine, this.id, "applying")
+    with writing(service.engine) as connection:
+        revision = runs.revision_of(connection, order.tenant_id)
+        if revision != this.base_revision:
+            raise StalePlanError("The roster was changed while the run was going on; start it again.", "revision moved")
+        runs.supersede(connection, this.id, order.connection_id, dry_run=order.dry_run)
+        if order.dry_run:
+            runs.save_plan(connection, this.id, plan.chunks())
+        else:
+            writer = RosterWriter(connection, order.tenant_id, order.connection_id, this.id, now())
+            for chunk in plan.go:
+                writer.write(chunk)
+            if plan.go.operations:
+                revision = runs.bump_revision(connection, order.tenant_id)
+            runs.save_plan(connection, this.id, plan.held)
+        runs.save_findings(connection, this.id, order.tenant_id, context.coverage, context.problems.kept)
+        report.finished_at, report.seconds = now(), round(time.perf_counter() - this.started, 3)
+        runs.save_report(connection, this.id, report, base_revision=revision)
+    log.info("run ends", run=this.id, tenant=order.tenant, state=report.state, operations=plan.go.operations)
+
+
+def _fail(service: Service, this: Run, error: BaseException) -> None:
+    """Write down why; the roster was not touched, as the transaction (if there was one) is rolled back."""
+    report = describe_failure(this, error)
+    code = error.code if isinstance(error, RosterSyncError) else "unexpected"
+    log.warning("run failed", run=this.id, tenant=this.order.tenant, code=code, error=type(error).__name__)
+    runs.save_failure(service.engine, this.id, report, code)
+
+
+def stored_report(row_report: str) -> RunReport:
+    """The report of a run row."""
+    return msgspec.json.decode(row_report, type=RunReport)
