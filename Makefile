@@ -3,6 +3,7 @@
 #   make test      the everyday tests            make test-all  the long proofs too
 #   make check     all that CI checks            make bench     the benchmarks
 #   make format    let ruff put the code right   make lock      renew the locked requirements
+#   make docs      renew the reference pages that the program itself can write
 
 PYTHON ?= python3
 VENV := .venv
@@ -13,7 +14,7 @@ PIP_COMPILE := .venv-lock/bin/pip-compile --quiet --generate-hashes --strip-extr
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo install dev test test-all check lint types imports format bench lock clean help
+.PHONY: demo install dev test test-all check lint types imports format docs bench lock clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -65,6 +66,9 @@ check: lint types imports
 format: dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: dev
+	$(BIN)/python docs/generate.py
 
 bench: dev
 	$(BIN)/python -m benchmarks

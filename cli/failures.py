@@ -26,7 +26,7 @@ EXIT_INTERRUPTED = 130
 
 @dataclass(frozen=True)
 class Failure:
-    """What is told of an error: a stable code for machines, a sentence for people."""
+    """What is told of an error: a stable code for machines, a sentence for people, and where to look next."""
 
     code: str
     message: str
@@ -40,7 +40,7 @@ def report_failure(error: Exception, as_json: bool) -> int:
     if failure.exit_code == EXIT_UNEXPECTED and os.environ.get("ROSTERSYNC_DEBUG", "") not in {"", "0"}:
         raise error
     if as_json:
-        write_json({"error": {"code": failure.code, "message": failure.message}})
+        write_json({"error": {"code": failure.code, "message": failure.message, "hint": failure.hint}})
     elif failure.message:
         _tell(failure)
     return failure.exit_code
@@ -60,7 +60,7 @@ def _tell(failure: Failure) -> None:
 def describe(error: Exception) -> Failure:
     """The failure that stands for an exception. An unexpected one is logged."""
     if isinstance(error, RosterSyncError):
-        return Failure(error.code, error.for_admin, error.exit_code)
+        return Failure(error.code, error.for_admin, error.exit_code, " ".join(getattr(error, "__notes__", ())))
     if isinstance(error, TyperException):
         return _usage(error)
     path, reference = logs.write_crash(error)

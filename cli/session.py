@@ -16,6 +16,7 @@ def open_service() -> Iterator["Service"]:
     from sync import service
 
     settings = service.load_settings()
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds personal data
     logs.configure(settings.data_dir, settings.log_level)
     with service.open_service(settings) as opened:
         yield opened

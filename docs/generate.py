@@ -19,8 +19,8 @@ SEVERITIES = {
     "warning": "Warnings: the row was taken; one value was left out or changed",
     "notice": "Notices: nothing is wrong with a row, but a person should know",
 }
-#: The command's own words for what a sentence's gaps are filled with.
-GAPS = {"field": "*the column*", "detail": "*…*"}
+#: What stands in the gaps of a sentence.
+GAPS = {"field": "*COLUMN*", "detail": "*…*"}
 
 
 def commands_page() -> str:
@@ -64,8 +64,8 @@ def _spelling(option: Any) -> str:
 
 def _value(option: Any) -> str:
     """What the option takes, in capitals, or its choices."""
-    words: str = option.metavar or option.display_type(typer.Context(typer.main.get_command(app)))
-    return words.strip("<>").upper() if "|" not in words else words.strip("<>")
+    shown: str = option.metavar or option.display_type(typer.Context(typer.main.get_command(app)))
+    return shown.strip("<>")
 
 
 def _default(option: Any) -> str:
@@ -79,8 +79,8 @@ def problems_page() -> str:
     lines = [
         "# Problems",
         "",
-        "What can be wrong with a file or row, and what to do. Made from the program's own catalog (`models/problems.py`)",
-        "by `make docs`. *…* stands for the particulars: ids, header names, counts; never a person's data.",
+        "What can be wrong with a file or row, and what to do. Made by `make docs` from the program's own catalog",
+        "(`models/problems.py`). *COLUMN* stands for a column's name, *…* for ids, header names and counts.",
     ]
     for severity, meaning in SEVERITIES.items():
         lines += [

@@ -12,7 +12,7 @@ Rows are plain tuples, as there may be millions. Their layouts (``…`` are the 
 entity that something else manages; ``touch`` refreshes the fingerprint of a record whose meaning did not change.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import IO, Any, Final, Literal
 
 import msgspec
@@ -54,26 +54,34 @@ decode_chunk = _decoder.decode
 
 
 class ChunkFile:
-    """Chunks in a temporary file, so that a plan of any size costs no memory. Write all, then read, any number of times."""
+    """Chunks in a temporary file, so that a plan of any size costs little memory; read as often as needed.
+
+    ``append_source`` takes chunks that something else can make again at any time, and does not write them down.
+    """
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
+        self._parts: list[tuple[int, int] | Callable[[], Iterator[Chunk]]] = []
         self.operations = 0
 
     def append(self, chunk: Chunk) -> None:
         if not chunk.rows:
             return
         payload = encode_chunk(chunk)
-        self._file.write(len(payload).to_bytes(8, "big"))
+        start = self._file.seek(0, 2)
         self._file.write(payload)
+        self._parts.append((start, len(payload)))
         self.operations += len(chunk.rows)
 
-    def extend(self, chunks: Iterable[Chunk]) -> None:
-        for chunk in chunks:
-            self.append(chunk)
+    def append_source(self, chunks: Callable[[], Iterator[Chunk]], operations: int) -> None:
+        if operations:
+            self._parts.append(chunks)
+            self.operations += operations
 
     def __iter__(self) -> Iterator[Chunk]:
-        self._file.seek(0)
-        while size := self._file.read(8):
-            yield decode_chunk(self._file.read(int.from_bytes(size, "big")))
-        self._file.seek(0, 2)
+        for part in self._parts:
+            if callable(part):
+                yield from part()
+            else:
+                self._file.seek(part[0])
+                yield decode_chunk(self._file.read(part[1]))

@@ -4,6 +4,8 @@ All are frozen and flat. Ids are the source's own, opaque strings: never cast, n
 strings (``YYYY-MM-DD``), already checked. An absent value is None (or an empty tuple), never an empty string.
 """
 
+from collections.abc import Iterable
+
 import msgspec
 from xxhash import xxh3_64_intdigest
 
@@ -102,6 +104,11 @@ _encode = msgspec.msgpack.Encoder().encode
 def key_of(source_id: str) -> int:
     """64-bit key of a source id (unsigned)."""
     return xxh3_64_intdigest(source_id.encode())
+
+
+def keys_of(source_ids: Iterable[str]) -> list[int]:
+    """Keys of many source ids; the loop that every record of every sync goes through."""
+    return [xxh3_64_intdigest(source_id.encode()) for source_id in source_ids]
 
 
 def fingerprint(record: Record) -> int:

@@ -70,7 +70,7 @@ class RoleCodes:
 def pack(first: NDArray[np.int64], second: NDArray[np.int64], role: NDArray[np.int64]) -> NDArray[np.uint64]:
     """Packed keys of relations from internal ids and role codes."""
     packed = (first.astype(np.uint64) << np.uint64(36)) | (second.astype(np.uint64) << np.uint64(8))
-    return packed | role.astype(np.uint64)
+    return np.asarray(packed | role.astype(np.uint64))
 
 
 def unpack(keys: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:

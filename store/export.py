@@ -6,7 +6,7 @@ source ids (about 30 bytes each) and one batch.
 
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,20 +19,17 @@ from models.vocabulary import Kind
 
 BATCH: Final = 5_000
 
-#: ``__table__`` of the declared models; the attribute is SQLModel's, its type is not.
-_TABLES: Final[dict[Kind, Table]] = {
-    kind: model.__table__  # type: ignore[attr-defined]
-    for kind, model in (
-        ("school", School),
-        ("term", Term),
-        ("class", Class),
-        ("person", Person),
-        ("affiliation", Affiliation),
-        ("enrollment", Enrollment),
-        ("guardianship", Guardianship),
-    )
+_MODELS: Final[dict[Kind, Any]] = {
+    "school": School,
+    "term": Term,
+    "class": Class,
+    "person": Person,
+    "affiliation": Affiliation,
+    "enrollment": Enrollment,
+    "guardianship": Guardianship,
 }
-_LINKS: Final[Table] = Link.__table__  # type: ignore[attr-defined]
+_TABLES: Final[dict[Kind, Table]] = {kind: model.__table__ for kind, model in _MODELS.items()}
+_LINKS: Final[Table] = cast(Any, Link).__table__
 
 Row = tuple[Any, ...]
 
@@ -139,7 +136,9 @@ class StoredRoster:
         """True at the internal ids of people who are somebody's guardian and have no role anywhere."""
         links, roles = _TABLES["guardianship"].c, _TABLES["affiliation"].c
         has_role = exists(
-            self._active("affiliation", 1).where(roles.tenant_id == links.tenant_id, roles.person_id == links.guardian_id)
+            self._active("affiliation", 1).where(
+                roles.tenant_id == links.tenant_id, roles.person_id == links.guardian_id
+            )
         )
         query = self._active("guardianship", links.guardian_id).where(~has_role).distinct()
         return _mask(np.fromiter((row[0] for row in _rows(self._connection, query)), dtype=np.int64))
@@ -151,10 +150,33 @@ class StoredRoster:
         role = self._connection.scalar(query)
         return None if role is None else str(role)
 
+    def has_several_roles(self) -> bool:
+        """Whether any person has more than one role, wherever."""
+        columns = _TABLES["affiliation"].c
+        query = self._active("affiliation", columns.person_id).group_by(columns.person_id)
+        return self._connection.scalar(query.having(func.count(columns.role.distinct()) > 1).limit(1)) is not None
+
+    def has_people_without_role(self) -> bool:
+        """Whether anybody is neither affiliated nor somebody's guardian."""
+        people, roles, links = (_TABLES[kind].c for kind in ("person", "affiliation", "guardianship"))
+        has_role = self._active("affiliation", 1).where(
+            roles.tenant_id == people.tenant_id, roles.person_id == people.id
+        )
+        is_guardian = self._active("guardianship", 1).where(
+            links.tenant_id == people.tenant_id, links.guardian_id == people.id
+        )
+        query = self._active("person", 1).where(~exists(has_role), ~exists(is_guardian))
+        return bool(self._connection.scalar(select(exists(query))))
+
     def has_value(self, kind: Kind, column: str) -> bool:
         """Whether any active row of the kind has a value in the column."""
         columns = _TABLES[kind].c
         return bool(self._connection.scalar(select(exists(self._active(kind, 1).where(columns[column].is_not(None))))))
+
+    def has_identifier(self, name: str) -> bool:
+        """Whether any active person has an identifier of this type."""
+        found = _TABLES["person"].c.identifiers.contains(f'"{name}"', autoescape=True)
+        return bool(self._connection.scalar(select(exists(self._active("person", 1).where(found)))))
 
     def _active(self, kind: Kind, *columns: Any) -> Select[Any]:
         return select(*columns).where(self._is_tenant(kind), _TABLES[kind].c.status == "active")

@@ -14,9 +14,14 @@ from models.state import ENDS, RoleCodes, StoredState
 from models.vocabulary import LISTINGS, Kind
 from store.bulk import fetch_integers
 
+#: Where most records of a kind stand; asked for first, as the database tries the cases in order for every row.
+_USUAL_LISTING: dict[Kind, str] = {"class": "classes", "enrollment": "enrollments"}
 
-def _listing_case() -> str:
-    cases = " ".join(f"WHEN '{name}' THEN {code}" for code, name in enumerate(LISTINGS))
+
+def _listing_case(kind: Kind) -> str:
+    usual = _USUAL_LISTING.get(kind, "users")
+    names = sorted(LISTINGS, key=lambda name: name != usual)
+    cases = " ".join(f"WHEN '{name}' THEN {LISTINGS.index(name)}" for name in names)
     return f"CASE listing {cases} ELSE 0 END"
 
 
@@ -42,7 +47,7 @@ def _column(blocks: Sequence[NDArray[np.int64]], position: int, dtype: Any = np.
 def load_links(connection: Connection, connection_id: int, kind: Kind) -> StoredState:
     """All entities of a kind that a connection knows, archived ones included."""
     select = f"""SELECT key, fingerprint,
-        CAST(CASE WHEN active THEN 1 ELSE 0 END + CASE WHEN manages THEN 2 ELSE 0 END + 4 * {_listing_case()} AS BIGINT),
+        CAST(CASE WHEN active THEN 1 ELSE 0 END + CASE WHEN manages THEN 2 ELSE 0 END + 4 * {_listing_case(kind)} AS BIGINT),
         entity_id FROM link WHERE connection_id = {int(connection_id)} AND kind = '{kind}'"""
     return _sorted_state(list(fetch_integers(connection, select, 4)), entities=True)
 
@@ -67,7 +72,7 @@ def load_relations(
     first, second = ENDS[kind]
     table = f'"{kind}"'
     meta = f"""CAST(CASE WHEN status = 'active' THEN 1 ELSE 0 END
-        + CASE WHEN connection_id = {int(connection_id)} THEN 2 ELSE 0 END + 4 * {_listing_case()} AS BIGINT)"""
+        + CASE WHEN connection_id = {int(connection_id)} THEN 2 ELSE 0 END + 4 * {_listing_case(kind)} AS BIGINT)"""
     if kind == "guardianship":
         key = f"({first} << 36) | ({second} << 8)"
         select = f"SELECT {key}, fingerprint, {meta} FROM {table} WHERE tenant_id = {int(tenant_id)}"
@@ -111,4 +116,4 @@ def load_class_schools(connection: Connection, tenant_id: int) -> NDArray[np.int
 def load_school_names(connection: Connection, tenant_id: int) -> dict[int, str]:
     """Names of all schools by internal id."""
     rows = connection.execute(text("SELECT id, name FROM school WHERE tenant_id = :tenant"), {"tenant": tenant_id})
-    return {school_id: name for school_id, name in rows}
+    return {int(school_id): str(name) for school_id, name in rows}

@@ -1,32 +1,23 @@
 """Tenants, their connections and the schools that people set up by hand."""
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 from sqlmodel import Session, col, func, select
 
 from models.errors import NotFoundError, SettingsError
 from models.records import key_of
 from models.tables import (
     DISTRICT_SCHOOL_ID,
-    Affiliation,
-    Class,
     Connection,
-    Enrollment,
-    Guardianship,
     Link,
-    Person,
     Run,
     School,
     Tenant,
-    Term,
 )
+from models.vocabulary import KINDS
+from store.bulk import quoted
 from store.database import writing
 
 MANUAL = "manual"
-
-_COUNTED = {
-    "school": School, "term": Term, "class": Class, "person": Person, "affiliation": Affiliation,
-    "enrollment": Enrollment, "guardianship": Guardianship,
-}  # fmt: skip
 
 
 def find_tenant(session: Session, name: str) -> Tenant:
@@ -70,7 +61,8 @@ def _add_school(
     session: Session, tenant_id: int, school_id: int, source_id: str, name: str, number: str | None, school_type: str
 ) -> None:
     manual = connection_named(session, tenant_id, MANUAL)
-    assert manual is not None and manual.id is not None
+    assert manual is not None
+    assert manual.id is not None
     if session.get(Link, (manual.id, "school", source_id)):
         raise SettingsError(f"The school id {source_id!r} is taken already.")
     parent = None if school_id == DISTRICT_SCHOOL_ID else DISTRICT_SCHOOL_ID
@@ -117,12 +109,10 @@ def list_tenants(session: Session) -> list[Tenant]:
 
 def active_counts(session: Session, tenant_id: int) -> dict[str, int]:
     """Active rows of each kind."""
-    return {
-        kind: session.exec(
-            select(func.count()).select_from(table).where(table.tenant_id == tenant_id, table.status == "active")
-        ).one()
-        for kind, table in _COUNTED.items()
-    }
+    query = "SELECT count(*) FROM {} WHERE tenant_id = :tenant AND status = 'active'"
+    values = {"tenant": tenant_id}
+    connection = session.connection()
+    return {kind: connection.execute(text(query.format(quoted(kind))), values).scalar_one() for kind in KINDS}
 
 
 def list_schools(session: Session, tenant_id: int) -> list[tuple[School, str, str]]:

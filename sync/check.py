@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from models.records import key_of
 from models.state import RoleCodes
 from models.vocabulary import GROUP_BITS, role_group
 from sync.index import Ints, Mask, keys_from
@@ -25,7 +24,7 @@ class SchoolLists:
     def _look_up(self, schools: tuple[str, ...]) -> tuple[int, int]:
         if not schools:
             return ALL, 0
-        ids = self._resolve(keys_from(key_of(school) for school in schools))
+        ids = self._resolve(keys_from(schools))
         found = int(np.count_nonzero(ids))
         verdict = NONE if not found else ALL if found == len(ids) else SOME
         return verdict, int(ids[0])

@@ -6,7 +6,6 @@ import numpy as np
 
 from models.pages import Coverage, Page, Refusal
 from models.plan import Chunk
-from models.records import key_of
 from models.state import pack
 from models.vocabulary import ENTITY_KINDS, KINDS, Kind
 from sync.columns import difference
@@ -76,7 +75,7 @@ class Comparison:
         if not known:
             return
         if page.kind in ENTITY_KINDS:
-            keys = keys_from(key_of(refusal.source_ids[0]) for refusal in known if refusal.source_ids)
+            keys = keys_from([refusal.source_ids[0] for refusal in known if refusal.source_ids])
             ids = self._context.entities(page.kind).block(keys)
             if page.kind == "person":
                 self.removals.protected_people.append(ids)
@@ -87,7 +86,7 @@ class Comparison:
     def _block_relation(self, kind: Kind, refusal: Refusal) -> None:
         assert refusal.source_ids
         ends = [
-            self._context.entities(end).resolve(keys_from([key_of(source_id)]))
+            self._context.entities(end).resolve(keys_from([source_id]))
             for end, source_id in zip(END_KINDS[kind], refusal.source_ids, strict=True)
         ]
         if not all(end[0] for end in ends):
@@ -101,10 +100,11 @@ class Comparison:
     # --- relations to write ----------------------------------------------------------------------------------------
 
     def _write_relations(self, kind: Kind) -> None:
-        """Relations are known as arrays until here; now they become the plan's rows, in key order."""
+        """New relations stay arrays until they are written; changed ones become rows now, with what they were."""
         book = self._context.relations(kind)
-        for rows in book.new_rows(_CHUNK):
-            self._context.plan.append(Chunk(kind, "create", rows))
+        self._context.plan.append_source(
+            lambda: (Chunk(kind, "create", rows) for rows in book.new_rows(_CHUNK)), book.created_count
+        )
         for rows, archived in book.changed_rows(_CHUNK):
             before = self._context.stored.relation_columns(kind, [(row[0], row[1], row[2]) for row in rows])
             updates: list[tuple[Any, ...]] = []

@@ -10,7 +10,7 @@ from models.errors import StoppedError
 from models.pages import Page
 from models.plan import Chunk, Operation
 from models.problems import Problem
-from models.records import Class, Entity, Person, School, Term, fingerprint, key_of
+from models.records import Class, Entity, Person, School, Term, fingerprint
 from models.state import ACTIVE
 from models.tables import DISTRICT_SCHOOL_ID
 from models.vocabulary import Kind
@@ -19,7 +19,7 @@ from sync.check import ALL, NONE, SchoolLists, zero_variants
 from sync.columns import class_columns, difference, natural_key, person_columns, school_columns, term_columns
 from sync.context import Context
 from sync.entities import PageComparison
-from sync.index import Ints, Keys, Mask, keys_from
+from sync.index import Ints, Keys, Mask, keys_from, unsigned
 
 #: Fingerprint of a record that was taken with something left out: never equal, so it is looked at again next time.
 UNSETTLED = 0
@@ -49,7 +49,7 @@ class EntityComparer:
         book, counts = context.entities(kind), context.counts[kind]
         counts.received += len(page.records)
         records = cast(Sequence[Entity], page.records)
-        keys = keys_from(key_of(record.source_id) for record in records)
+        keys = keys_from([record.source_id for record in records])
         if page.tombstones:
             self._take_tombstones(page, keys)
             return
@@ -58,7 +58,7 @@ class EntityComparer:
         counts.refused += len(refused)
         book.block(keys[refused])
         indexes = np.flatnonzero(kept)
-        fingerprints = keys_from(
+        fingerprints = unsigned(
             fingerprint(records[index]) if settled[index] else UNSETTLED for index in indexes.tolist()
         )
         result = book.compare(keys[indexes], fingerprints)
@@ -100,9 +100,9 @@ class EntityComparer:
             self._problem(page, index, code, "orgSourcedIds", ", ".join(page.schools[index]))
 
     def _class_columns(self, page: Page, records: Sequence[Class], kept: Mask, settled: Mask) -> list[Columns]:
-        schools = self._context.entities("school").resolve(keys_from(key_of(r.school_source_id) for r in records))
+        schools = self._context.entities("school").resolve(keys_from([r.school_source_id for r in records]))
         wanted = [term for record in records for term in record.term_source_ids]
-        known = dict(zip(wanted, self._context.entities("term").resolve(keys_from(map(key_of, wanted))), strict=True))
+        known = dict(zip(wanted, self._context.entities("term").resolve(keys_from(wanted)), strict=True))
         rows: list[Columns] = []
         for index, record in enumerate(records):
             term_ids = tuple(int(known[term]) for term in record.term_source_ids if known[term])
@@ -127,7 +127,7 @@ class EntityComparer:
         return rows
 
     def _school_id(self, source_id: str) -> int:
-        return int(self._context.entities("school").resolve(keys_from([key_of(source_id)]))[0])
+        return int(self._context.entities("school").resolve(keys_from([source_id]))[0])
 
     def _schools_to_compare(self, page: Page) -> Iterator[Page]:
         """The page's schools one by one, less those that exist already under another connection, or must not be made.
@@ -136,7 +136,7 @@ class EntityComparer:
         """
         context, book = self._context, self._context.entities("school")
         for index, record in enumerate(cast(Sequence[School], page.records)):
-            key = keys_from([key_of(record.source_id)])
+            key = keys_from([record.source_id])
             single = structs.replace(page, records=[record], lines=[page.lines[index]], problems=(), refusals=())
             adopted = DISTRICT_SCHOOL_ID if record.type == "district" else int(book.adopt(key)[0])
             if book.knows(key)[0] or (not adopted and context.settings.create_schools):
@@ -187,6 +187,7 @@ class EntityComparer:
         ids = book.stored.ids[result.changed_positions].tolist()
         active = (book.stored.flags[result.changed_positions] & ACTIVE) != 0
         before = context.stored.entities(kind, ids)
+        fingerprints = book.stored.fingerprints[result.changed_positions].view(np.int64).tolist()
         rows: dict[Operation, list[tuple[Any, ...]]] = {"update": [], "restore": [], "touch": []}
         marks = np.full(len(ids), outcomes.UNCHANGED, dtype=np.uint8)
         for place, (entity_id, index) in enumerate(zip(ids, result.changed.tolist(), strict=True)):
@@ -205,7 +206,7 @@ class EntityComparer:
             elif differs:
                 rows["update"].append((entity_id, *head, *differs, *new))
                 marks[place] = outcomes.UPDATED
-            elif head[2] != heads.stored_fingerprint(book.stored.fingerprints[result.changed_positions[place]]):
+            elif head[2] != fingerprints[place]:
                 rows["touch"].append((entity_id, *head))
         counts.updated += len(rows["update"])
         counts.restored += len(rows["restore"])
@@ -242,7 +243,7 @@ class EntityComparer:
             return
         ids = [cast(Entity, page.records[index]).source_id for index in indexes.tolist()]
         near = [source_id[1:] if source_id[:1] == "0" else f"0{source_id}" for source_id in ids]
-        suspicious = self._context.entities(page.kind).knows(keys_from(map(key_of, near)))
+        suspicious = self._context.entities(page.kind).knows(keys_from(near))
         for place in np.flatnonzero(suspicious).tolist():
             variants = [v for v in zero_variants(ids[place]) if v == near[place]]
             self._problem(page, int(indexes[place]), "id_zero_variant", "sourcedId", " ".join(variants))
@@ -259,7 +260,7 @@ class _Heads:
         self._page = page
         self._keys = keys.view(np.int64).tolist()
         self._fingerprints = fingerprints.view(np.int64).tolist()
-        self._indexes = indexes.tolist()
+        self._indexes: list[int] = indexes.tolist()
 
     def of(self, index: int) -> tuple[str, int, int, str, int]:
         at = self._indexes[index]
@@ -271,7 +272,3 @@ class _Heads:
 
     def lines(self, indexes: Ints) -> list[int]:
         return [self._page.lines[self._indexes[index]] for index in indexes.tolist()]
-
-    @staticmethod
-    def stored_fingerprint(value: Any) -> int:
-        return int(np.uint64(value).view(np.int64))

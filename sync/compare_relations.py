@@ -1,13 +1,13 @@
 """Check and compare pages of relations: resolve both ends, apply the rules between records, then compare keys."""
 
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from models.pages import Page
 from models.problems import Problem
-from models.records import Affiliation, Enrollment, Guardianship, key_of
+from models.records import Affiliation, Enrollment, Guardianship
 from models.state import ACTIVE, MANAGED, pack, unpack
 from models.tables import DISTRICT_SCHOOL_ID
 from models.vocabulary import GROUP_BITS, MAX_GUARDIANS
@@ -16,6 +16,16 @@ from sync.check import SchoolLists, group_bits, lacks_group, over_limit
 from sync.context import Context
 from sync.index import Growing, Ints, Keys, Mask, keys_from
 from sync.relations import RelationBook, RelationComparison
+
+_Value = TypeVar("_Value")
+
+
+def _numbered(values: Sequence[_Value], number_of: Callable[[_Value], int]) -> Ints:
+    """The number of each value; a page has few different ones, so each is asked for once."""
+    numbers = {value: number_of(value) for value in set(values)}
+    if len(numbers) == 1:
+        return np.full(len(values), next(iter(numbers.values())), dtype=np.int64)
+    return np.array([numbers[value] for value in values], dtype=np.int64)
 
 
 class RelationComparer:
@@ -54,32 +64,29 @@ class RelationComparer:
         """Internal ids of both ends (0: unknown), role codes and content numbers of a page's records."""
         context = self._context
         people = context.entities("person")
-        number_of = book.number_of
         if page.kind == "enrollment":
             enrollments = cast(Sequence[Enrollment], page.records)
-            first = context.entities("class").resolve(keys_from([key_of(r.class_source_id) for r in enrollments]))
-            second = people.resolve(keys_from([key_of(r.person_source_id) for r in enrollments]))
-            numbers = [number_of((r.primary, r.begins_on, r.ends_on)) for r in enrollments]
-            return first, second, self._codes([r.role for r in enrollments]), np.array(numbers, dtype=np.int64)
+            first = context.entities("class").resolve(keys_from([r.class_source_id for r in enrollments]))
+            second = people.resolve(keys_from([r.person_source_id for r in enrollments]))
+            contents: list[tuple[Any, ...]] = [(r.primary, r.begins_on, r.ends_on) for r in enrollments]
+            return first, second, self._codes([r.role for r in enrollments]), _numbered(contents, book.number_of)
         if page.kind == "affiliation":
             affiliations = cast(Sequence[Affiliation], page.records)
-            first = people.resolve(keys_from([key_of(r.person_source_id) for r in affiliations]))
-            second = context.entities("school").resolve(
-                keys_from([key_of(r.school_source_id or "") for r in affiliations])
-            )
+            first = people.resolve(keys_from([r.person_source_id for r in affiliations]))
+            second = context.entities("school").resolve(keys_from([r.school_source_id or "" for r in affiliations]))
             second[[r.school_source_id is None for r in affiliations]] = DISTRICT_SCHOOL_ID
-            numbers = [number_of((r.primary,)) for r in affiliations]
-            return first, second, self._codes([r.role for r in affiliations]), np.array(numbers, dtype=np.int64)
+            contents = [(r.primary,) for r in affiliations]
+            return first, second, self._codes([r.role for r in affiliations]), _numbered(contents, book.number_of)
         guardianships = cast(Sequence[Guardianship], page.records)
-        first = people.resolve(keys_from([key_of(r.student_source_id) for r in guardianships]))
-        second = people.resolve(keys_from([key_of(r.guardian_source_id) for r in guardianships]))
-        numbers = [number_of((r.relationship, r.contact_type)) for r in guardianships]
-        return first, second, np.zeros(len(guardianships), dtype=np.int64), np.array(numbers, dtype=np.int64)
+        first = people.resolve(keys_from([r.student_source_id for r in guardianships]))
+        second = people.resolve(keys_from([r.guardian_source_id for r in guardianships]))
+        contents = [(r.relationship, r.contact_type) for r in guardianships]
+        return first, second, np.zeros(len(guardianships), dtype=np.int64), _numbered(contents, book.number_of)
 
     def _codes(self, roles: Sequence[str]) -> Ints:
         known = self._context.roles
         before = len(known.all_codes())
-        codes = np.array([known.code(role) for role in roles], dtype=np.int64)
+        codes = _numbered(roles, known.code)
         if len(known.all_codes()) != before:
             self._group_of_code = group_bits(known)
         return codes
@@ -106,7 +113,7 @@ class RelationComparer:
         if page.listing == "roles":
             self._problems(page, people == 0, "unknown_person", "userSourcedId")
             self._problems(page, (people != 0) & (schools == 0), "unknown_school", "orgSourcedId")
-        return kept
+        return np.asarray(kept)
 
     def _check_enrollments(self, page: Page, classes: Ints, people: Ints, codes: Ints) -> Mask:
         self._problems(page, classes == 0, "unknown_class", "classSourcedId")
@@ -118,7 +125,7 @@ class RelationComparer:
             named = SchoolLists(self._context.entities("school").resolve).first_ids(page.schools)
             actual = self._context.class_schools.get(classes)
             self._problems(page, kept & (named != 0) & (named != actual), "school_mismatch", "schoolSourcedId")
-        return kept
+        return np.asarray(kept)
 
     def _check_guardianships(self, page: Page, students: Ints, guardians: Ints) -> Mask:
         """A side that is unknown because its own row was refused has its problem there already."""
@@ -133,7 +140,7 @@ class RelationComparer:
         no_guardian = kept & ~no_student & lacks_group(groups.get(guardians), GROUP_BITS["guardian"])
         self._problems(page, no_student, "not_a_student", "studentSourcedId")
         self._problems(page, no_guardian | (kept & (students == guardians)), "not_a_guardian", "agentSourcedIds")
-        return kept & ~no_student & ~no_guardian & (students != guardians)
+        return np.asarray(kept & ~no_student & ~no_guardian & (students != guardians))
 
     def _load_groups(self) -> None:
         """Groups of people who are not in this upload come from their stored affiliations."""

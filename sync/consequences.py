@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.state import RoleCodes, unpack
-from models.vocabulary import GROUP_BITS
+from models.vocabulary import GROUP_BITS, RoleGroup
 from sync.check import group_bits
 from sync.index import Ints, Keys, Mask
 
@@ -21,8 +21,9 @@ class Movement:
     removed: Keys
 
 
-def _emptied(before: Ints, added: Ints, removed: Ints, leaving: Ints) -> int:
-    """How many ids had some before, have none afterwards, and do not leave themselves."""
+def _emptied(parts: Sequence[Ints], leaving: Ints) -> int:
+    """How many ids had some before, have none afterwards, and do not leave themselves; parts: before, added, removed."""
+    before, added, removed = parts
     size = int(max((int(part.max()) for part in (before, added, removed) if len(part)), default=0)) + 1
     had = np.bincount(before, minlength=size)
     left = had + np.bincount(added, minlength=size) - np.bincount(removed, minlength=size)
@@ -34,14 +35,18 @@ def of_enrollments(movement: Movement, roles: RoleCodes, people_leaving: Ints, c
     """Sentences on students, teachers and classes that are left with nothing."""
     bits = group_bits(roles)
     sentences = []
-    for group, sentence in (("student", "{} lose{} their last class"), ("teacher", "{} have no class left")):
+    losses: tuple[tuple[RoleGroup, str], ...] = (
+        ("student", "{} lose{} their last class"),
+        ("teacher", "{} have no class left"),
+    )
+    for group, sentence in losses:
         parts = [_people(keys, bits, GROUP_BITS[group]) for keys in (movement.before, movement.added, movement.removed)]
-        if count := _emptied(*parts, leaving=people_leaving):
+        if count := _emptied(parts, leaving=people_leaving):
             sentences.append(_counted(count, group, sentence))
     parts = [
         _classes(keys, bits, GROUP_BITS["student"]) for keys in (movement.before, movement.added, movement.removed)
     ]
-    if count := _emptied(*parts, leaving=classes_leaving):
+    if count := _emptied(parts, leaving=classes_leaving):
         sentences.append(f"{count} class{'es have' if count != 1 else ' has'} no students left")
     return sentences
 
@@ -49,7 +54,7 @@ def of_enrollments(movement: Movement, roles: RoleCodes, people_leaving: Ints, c
 def of_guardianships(movement: Movement, people_leaving: Ints) -> list[str]:
     """A sentence on students who are left without a guardian."""
     parts = [unpack(keys)[0] for keys in (movement.before, movement.added, movement.removed)]
-    count = _emptied(*parts, leaving=people_leaving)
+    count = _emptied(parts, leaving=people_leaving)
     return [_counted(count, "student", "{} lose{} their last guardian")] if count else []
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from models.state import ACTIVE, MANAGED, StoredState
 from models.vocabulary import Kind
-from sync.index import Ints, Keys, KeyTable, Mask, keys_from, locate, repeated
+from sync.index import Ints, Keys, KeyTable, Mask, locate, repeated, unsigned
 
 #: What this run knows of a stored record. LISTED and CHANGED were in the source; BLOCKED was listed but refused (so it
 #: stays as it is); GONE is what the source marked as deleted.
@@ -46,7 +46,7 @@ class EntityBook:
         first: dict[int, int] = {}
         for key, entity_id in others:
             first.setdefault(key, entity_id)
-        self._others.add(keys_from(first.keys()), np.array(list(first.values()), dtype=np.int64))
+        self._others.add(unsigned(list(first)), np.array(list(first.values()), dtype=np.int64))
         #: Stored entities that the source proved to be gone; set when the kind is finished.
         self.removable: Mask = np.zeros(len(stored), dtype=np.bool_)
 
@@ -157,8 +157,8 @@ class EntityBook:
     def absent(self, covered_listings: Sequence[int]) -> Mask:
         """Which stored records this connection manages that the covered listings no longer list."""
         candidates = (self.stored.flags == (ACTIVE | MANAGED)) & (self.seen == UNSEEN)
-        return candidates & np.isin(self.stored.listings, covered_listings)
+        return np.asarray(candidates & np.isin(self.stored.listings, covered_listings))
 
     @property
     def gone(self) -> Mask:
-        return self.seen == GONE
+        return np.asarray(self.seen == GONE)

@@ -90,7 +90,10 @@ class _Explainer:
     def _origin(self, stored: dict[str, Any]) -> str:
         if stored["connection_id"] is None:
             return "Made by hand; no sync changes this person."
-        return f"Managed by connection {stored['connection_name']}; created by run {stored['created_run_id']} at {stored['created_at']}."
+        return (
+            f"Managed by connection {stored['connection_name']}; "
+            f"created by run {stored['created_run_id']} at {stored['created_at']}."
+        )
 
     def _relation(self, row: dict[str, Any]) -> str:
         name = self._names.relation(row["kind"], row["first"], row["second"], row["role"])
@@ -111,10 +114,7 @@ class _Explainer:
     def _absence(self, source_id: str) -> list[str]:
         facts = self._problems(source_id)
         near = dossier.known_ids(self._connection, self._tenant_id, zero_variants(source_id))
-        facts += [
-            f"There is {other}, which differs only by leading zeros; ids are compared character by character."
-            for other in near
-        ]
+        facts += [f"There is {other}, which differs only by leading zeros; ids are compared exactly." for other in near]
         coverage = dossier.last_coverage(self._connection, self._tenant_id)
         if facts:
             return facts

@@ -52,7 +52,8 @@ class SetWriter:
     def reports(self) -> list[FileReport]:
         """One report per file of the format, those without rows included."""
         return [
-            FileReport(name, name.removesuffix(".csv"), self.rows[name], note=self._note(name)) for name in self._headers
+            FileReport(name, name.removesuffix(".csv"), self.rows[name], note=self._note(name))
+            for name in self._headers
         ]
 
     def _open(self, name: str) -> Any:
@@ -65,7 +66,7 @@ class SetWriter:
     def _note(self, name: str) -> str:
         if not self.rows[name]:
             return "Not written: there is nothing to put into it."
-        lost = [f"{count:,} {what}" for what, count in self.lost[name].items()]
+        lost = [f"{count:,} {what}" for what, count in self.lost[name].items() if count]
         return f"Left out, for want of a place in this format: {', '.join(lost)}." if lost else ""
 
 

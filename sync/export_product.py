@@ -1,8 +1,8 @@
 """The product's own files: users.csv, classes.csv, enrollments.csv, and guardians.csv for guardians without a school.
 
 What they cannot express is left out and counted: middle and preferred names, usernames, whether an account is enabled,
-identifiers; codes, courses, subjects and terms of classes; primary marks and dates of enrollments; all roles of a person
-but one (``sync.export_roster.leading_place``). A guardian whose language is not known reads back as English.
+identifiers; codes, courses, subjects and terms of classes; primary marks and dates of enrollments; all roles of a
+person but one (``sync.export_roster.leading_place``). A guardian whose language is not known reads back as English.
 """
 
 from collections import Counter
@@ -43,14 +43,14 @@ def write_product(roster: Roster, writer: SetWriter) -> None:
     """Write the whole roster in the product's form."""
     writer.write("users.csv", _users(roster, writer.lost["users.csv"]))
     writer.write("guardians.csv", guardian_rows(roster, writer.lost["guardians.csv"]))
-    class_schools = {}
+    class_schools: dict[int, str] = {}
     writer.write("classes.csv", _classes(roster, class_schools, writer.lost["classes.csv"]))
     writer.write("enrollments.csv", _enrollments(roster, class_schools, writer.lost["enrollments.csv"]))
 
 
 def guardian_rows(roster: Roster, lost: Counter[str]) -> Iterator[Cells]:
     """guardians.csv: a row per student for each guardian who has no role anywhere."""
-    for person in roster.people():
+    for person in roster.people() if roster.has_apart else ():
         if not person.apart:
             continue
         _count_person(person, lost)
@@ -110,13 +110,13 @@ def _count_person(person: Person, lost: Counter[str]) -> None:
     lost.update({"enabled marks": person.enabled is not None, "identifiers": len(person.identifiers)})
 
 
-def _classes(roster: Roster, class_schools: dict[str, str], lost: Counter[str]) -> Iterator[Cells]:
+def _classes(roster: Roster, class_schools: dict[int, str], lost: Counter[str]) -> Iterator[Cells]:
     for row in roster.stored.entities("class"):
         found = columns_of("class", row)
         class_id, school_id = roster.class_ids(found["id"]), roster.school_ids(found["school_id"])
         if class_id is None or school_id is None:
             continue
-        class_schools[class_id] = school_id
+        class_schools[found["id"]] = school_id
         lost.update({what: found[name] is not None for name, what in _NO_PLACE_CLASS.items()})
         lost.update({"subjects": found["subjects"] != "[]", "terms": found["term_ids"] != "[]"})
         yield (
@@ -129,9 +129,10 @@ def _classes(roster: Roster, class_schools: dict[str, str], lost: Counter[str]) 
         )
 
 
-def _enrollments(roster: Roster, class_schools: dict[str, str], lost: Counter[str]) -> Iterator[Cells]:
-    for class_id, person_id, (_, _, role, primary, begins_on, ends_on) in roster.enrollments():
-        if class_id not in class_schools:
-            continue
-        lost.update({"primary marks": primary is not None, "dates": begins_on is not None or ends_on is not None})
-        yield (class_id, class_schools[class_id], person_id, role)
+def _enrollments(roster: Roster, class_schools: dict[int, str], lost: Counter[str]) -> Iterator[Cells]:
+    marks = dates = 0
+    for class_id, person_id, (internal_id, _, role, primary, begins_on, ends_on) in roster.enrollments():
+        marks += primary is not None
+        dates += begins_on is not None or ends_on is not None
+        yield (class_id, class_schools.get(internal_id, ""), person_id, role)
+    lost.update({"primary marks": marks, "dates": dates})

@@ -72,9 +72,15 @@ class Roster:
     def __init__(self, stored: StoredRoster) -> None:
         self.stored = stored
         self.school_ids: SourceIds = stored.source_ids("school")
+        self.term_ids: SourceIds = stored.source_ids("term")
         self.class_ids: SourceIds = stored.source_ids("class")
         self.person_ids: SourceIds = stored.source_ids("person")
         self._without_role = stored.guardians_without_role()
+
+    @property
+    def has_apart(self) -> bool:
+        """Whether there is any guardian who has no role anywhere."""
+        return bool(self._without_role.any())
 
     def people(self) -> Iterator[Person]:
         """Everybody, in the order of their internal ids."""

@@ -9,13 +9,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.records import keys_of
+
 Keys = NDArray[np.uint64]
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 
-def keys_from(values: Iterable[int]) -> Keys:
-    return np.array(list(values), dtype=np.uint64)
+def keys_from(source_ids: Iterable[str]) -> Keys:
+    """Keys of source ids."""
+    return np.array(keys_of(source_ids), dtype=np.uint64)
+
+
+def unsigned(values: Iterable[int]) -> Keys:
+    """Keys that are numbers already."""
+    return np.fromiter(values, dtype=np.uint64)
 
 
 def locate(haystack: Keys, needles: Keys) -> tuple[Ints, Mask]:

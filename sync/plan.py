@@ -61,11 +61,14 @@ class Planner:
         if not self._first_sync:
             verdict = judge(self._measures(), self._churns(), settings, school_names)
             self._hold_removals(verdict)
-        for chunk in self._context.plan:
-            now, later = self._split(chunk, verdict)
-            go.append(now)
-            held.append(later)
-            self._count_held(later)
+        if verdict.updates or verdict.both_halves:
+            for chunk in self._context.plan:
+                now, later = self._split(chunk, verdict)
+                go.append(now)
+                held.append(later)
+                self._count_held(later)
+        else:
+            go = self._context.plan  # nothing but removals can wait: what was compared is what goes on
         for kind in reversed(KINDS):
             self._write_removals(kind, go, held)
         counts = [self._context.counts[kind] for kind in KINDS]
@@ -93,13 +96,13 @@ class Planner:
             stored = self._context.entities(kind).stored
             ids = stored.ids[stored.flags == (ACTIVE | MANAGED)]
             if kind == "class":
-                return len(ids), self._context.class_schools.get(ids)
-            return len(ids), self._finder.schools_of_people(ids) if kind == "person" else np.zeros(
-                len(ids), dtype=np.int64
-            )
+                return len(ids), self._context.class_schools.get(ids).astype(np.int64)
+            if kind == "person":
+                return len(ids), self._finder.schools_of_people(ids).astype(np.int64)
+            return len(ids), np.zeros(len(ids), dtype=np.int64)
         stored = self._context.relations(kind).stored
         keys = stored.keys[stored.flags == (ACTIVE | MANAGED)]
-        return len(keys), self._finder.schools_of(kind, keys)
+        return len(keys), self._finder.schools_of(kind, keys).astype(np.int64)
 
     def _measures_by_school(self, kind: Kind, schools: Ints, removals: Removals) -> Iterator[Measure]:
         if kind == "person":

@@ -40,7 +40,7 @@ def show_plan(service: Service, run_id: int, *, limit: int = 50) -> PlanView:
 def _describe(chunk: Chunk, names: Names, limit: int) -> list[tuple[str, str, str, str]]:
     """(kind, action, who, cause or fields) of a chunk's first operations."""
     action = _ACTIONS.get(chunk.operation, chunk.operation)
-    lines = []
+    lines: list[tuple[str, str, str, str]] = []
     for row in chunk.rows[:limit]:
         if chunk.kind in ENTITY_KINDS:
             who = row[1] if chunk.operation != "archive" else names.entity(chunk.kind, row[0])

@@ -40,6 +40,10 @@ class ProblemLog:
         for problem in problems:
             self.add(problem)
 
+    def has_rows(self, file: str) -> bool:
+        """Whether any row of the file has a problem."""
+        return file in self._rows
+
     def by_line(self, file: str) -> dict[int, list[tuple[str, str]]]:
         """(code, field) of every problem of a file, by line, worst first."""
         lines, numbers = self._rows.get(file, (array("I"), array("H")))

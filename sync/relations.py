@@ -150,15 +150,19 @@ class RelationBook:
     def absent(self, covered_listings: Sequence[int]) -> Mask:
         """Which stored rows this connection manages that the covered listings no longer list."""
         candidates = (self.stored.flags == (ACTIVE | MANAGED)) & (self.seen == UNSEEN)
-        return candidates & np.isin(self.stored.listings, covered_listings)
+        return np.asarray(candidates & np.isin(self.stored.listings, covered_listings))
 
     @property
     def gone(self) -> Mask:
-        return self.seen == GONE
+        return np.asarray(self.seen == GONE)
 
     def created(self) -> Keys:
         """Packed keys of all new relations, sorted."""
         return self._new.items()[0]
+
+    @property
+    def created_count(self) -> int:
+        return len(self._new)
 
     def new_rows(self, size: int) -> Iterator[list[Row]]:
         """Rows (``models.plan``) of all relations to create, in key order, ``size`` at a time."""

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.records import key_of
 from models.state import ACTIVE, MANAGED, unpack
 from models.tables import DISTRICT_SCHOOL_ID
 from models.vocabulary import CAUSES, LISTINGS, Kind
@@ -83,7 +82,7 @@ class RemovalFinder:
         scopes = {c.scope for c in self._context.coverage if c.kind == kind and c.scope is not None}
         if not scopes:
             return None
-        keys = keys_from(key_of(scope) for scope in scopes)
+        keys = keys_from(scopes)
         return int(self._context.entities("school").resolve(keys)[0])
 
     def _people_by_scope(self, school_id: int) -> tuple[Ints, Ints]:

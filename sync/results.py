@@ -16,7 +16,7 @@ _RESULT = {"error": "ERROR", "warning": "WARNING", "notice": "SUCCESS"}
 
 
 def write(source: CsvUpload, this: Run, plan: Plan, folder: Path, *, everything: bool) -> None:
-    """One result file per roster file that was read. Without ``everything`` only rows with something to tell.
+    """One result file per roster file that was read. Without ``everything`` only the rows with a problem, if any.
 
     The files are private to the user who runs rostersync.
     """
@@ -25,6 +25,8 @@ def write(source: CsvUpload, this: Run, plan: Plan, folder: Path, *, everything:
     taken: set[str] = set()
     for arrival in this.arrivals:
         if arrival.role in ("ignored", "unreadable") or not arrival.rows:
+            continue
+        if not everything and not this.context.problems.has_rows(arrival.file):
             continue
         name = Path(arrival.file).name.removesuffix(".csv")
         while name in taken:
@@ -55,9 +57,8 @@ def _write_file(source: CsvUpload, this: Run, file: str, target: Path, everythin
         writer.writerow([*_safe(header), "result", "action", "message"])
         for line, cells in rows:
             found = problems.get(line)
-            action = outcomes.action(file, line)
-            if everything or found or action not in ("", "UNCHANGED"):
-                writer.writerow([*_safe(cells), *_verdict(found, action)])
+            if everything or found:
+                writer.writerow([*_safe(cells), *_verdict(found, outcomes.action(file, line))])
 
 
 def _verdict(found: Sequence[tuple[str, str]] | None, action: str) -> tuple[str, str, str]:

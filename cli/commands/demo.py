@@ -23,7 +23,7 @@ from cli.options import JsonOption
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures" / "demo"
 MARKER = ".rostersync-demo"
 TENANT = "springfield"
-STUDENT = "S0001"
+STUDENT = "0000001"
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,8 @@ class Step:
 
 def demo(
     directory: Annotated[
-        Path, typer.Option("--dir", help="Where the demo keeps its database and results; made anew each time.")
+        Path,
+        typer.Option("--dir", metavar="DIR", help="The demo's own data directory, made anew each time."),
     ] = Path("var/demo"),
     as_json: JsonOption = False,
 ) -> None:
@@ -72,7 +73,7 @@ def steps() -> list[Step]:
         Step("The plan looks right, so exactly this plan is applied.", ("plan", "approve", "1", "--yes")),
         Step("The next day's files: only what differs is applied.", ("upload", TENANT, day1, "--yes")),
         Step("What changed, record by record.", ("run", "changes", "2", "--limit", "12")),
-        Step("One night the export breaks, and most of a school is missing. The safe part goes on, the rest is held.",
+        Step("One night the export breaks: a school is missing. The safe part goes on, the removals are held.",
              ("upload", TENANT, broken, "--yes"), EXIT_HELD),
         Step("A person looks at what waits …", ("plan", "show", "3", "--limit", "8")),
         Step("… sees that the export was broken, and drops it. Nobody lost a class.", ("plan", "discard", "3")),
@@ -109,8 +110,7 @@ def _settings_of_the_demo(data: Path) -> Iterator[None]:
 def _run_shown(step: Step) -> tuple[int, None]:
     from cli.main import execute
 
-    if step.why:
-        _say(step.why)
+    _say(step.why)
     _type(f"$ {_typed(step.arguments)}")
     return execute(step.arguments), None
 
@@ -124,7 +124,7 @@ def _run_quietly(step: Step) -> tuple[int, object]:
 
 
 def _say(text: str) -> None:
-    stdout().print(f"\n# {text}", style="dim", markup=False)
+    stdout().print(f"\n# {text}" if text else "", style="dim", markup=False)
 
 
 def _type(line: str) -> None:

@@ -1,9 +1,6 @@
 """``rostersync plan``: look at what waits, then approve or discard it."""
 
-import typer
-
 from cli.console import ask, deliver, person_is_present, stderr
-from cli.failures import EXIT_HELD
 from cli.options import JsonOption, LimitOption, RunArgument, YesOption, command_group
 from cli.session import open_service, whoami
 
@@ -27,7 +24,7 @@ def approve(run: RunArgument, yes: YesOption = False, as_json: JsonOption = Fals
     Someone who sits at a terminal sees the plan and is asked first; --yes skips that.
     """
     from cli.show.plan import show_plan
-    from cli.show.report import show_report
+    from cli.show.report import show_decision
     from sync import plans
 
     with open_service() as service:
@@ -36,17 +33,14 @@ def approve(run: RunArgument, yes: YesOption = False, as_json: JsonOption = Fals
             if not ask("Apply exactly this?"):
                 stderr().print("Nothing was changed; the plan still waits.")
                 return
-        report = plans.approve_plan(service, run, decided_by=whoami())
-        deliver(report, as_json, show_report)
-    if report.state == "held":
-        raise typer.Exit(EXIT_HELD)
+        deliver(plans.approve_plan(service, run, decided_by=whoami()), as_json, show_decision)
 
 
 @app.command()
 def discard(run: RunArgument, as_json: JsonOption = False) -> None:
     """Drop a waiting plan; what it would have changed stays as it is."""
-    from cli.show.report import show_report
+    from cli.show.report import show_decision
     from sync import plans
 
     with open_service() as service:
-        deliver(plans.discard_plan(service, run, decided_by=whoami()), as_json, show_report)
+        deliver(plans.discard_plan(service, run, decided_by=whoami()), as_json, show_decision)

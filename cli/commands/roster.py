@@ -1,8 +1,7 @@
 """``rostersync explain``, ``export`` and ``template``: what is stored, and the files that go with it."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -10,12 +9,9 @@ from cli.console import deliver
 from cli.options import JsonOption, TenantArgument
 from cli.session import open_service
 
-
-class ExportFormat(StrEnum):
-    """The file sets that the stored roster can be written as."""
-
-    product = "product"
-    oneroster = "oneroster"
+#: The file sets that the stored roster can be written as.
+ExportFormat = Literal["product", "oneroster"]
+OneRosterVersion = Literal["1.1", "1.2"]
 
 
 def explain(
@@ -36,11 +32,12 @@ def explain(
 def export(
     tenant: TenantArgument,
     directory: Annotated[
-        Path, typer.Argument(metavar="DIR", help="The folder to write to.", file_okay=False, show_default=False)
+        Path, typer.Argument(metavar="DIR", help="The folder to write to, or the name of a ZIP.", show_default=False)
     ],
     file_format: Annotated[
-        ExportFormat, typer.Option("--format", help="The product's own CSVs, or a OneRoster 1.1 set with manifest.")
-    ] = ExportFormat.product,
+        ExportFormat, typer.Option("--format", help="The product's own CSVs, or a OneRoster set with manifest.")
+    ] = "product",
+    version: Annotated[OneRosterVersion, typer.Option(help="The version of a OneRoster set.")] = "1.1",
     as_json: JsonOption = False,
 ) -> None:
     """Write the stored roster as CSV files that read back to the same roster."""
@@ -48,8 +45,11 @@ def export(
     from sync.export import export_oneroster, export_product
 
     with open_service() as service:
-        write = export_product if file_format is ExportFormat.product else export_oneroster
-        deliver(write(service, tenant, directory), as_json, show_exported)
+        if file_format == "product":
+            files = export_product(service, tenant, directory)
+        else:
+            files = export_oneroster(service, tenant, directory, version)
+        deliver(files, as_json, show_exported)
 
 
 def template(

@@ -11,8 +11,8 @@ from models.vocabulary import Kind
 
 app = command_group("What one run did, what was wrong with its files, what it changed.")
 
-#: What can happen to a record that was there before the run.
-ChangeAction = Literal["update", "restore", "archive"]
+#: What a run can do to a record.
+ChangeAction = Literal["create", "update", "restore", "archive"]
 
 
 def runs(
@@ -66,7 +66,7 @@ def changes(
     limit: LimitOption = 100,
     as_json: JsonOption = False,
 ) -> None:
-    """List what a run changed in records that were there before it."""
+    """List what a run changed, record by record: which fields from what to what, and why something went."""
     from cli.show.history import show_changes
     from sync import history
 

@@ -21,11 +21,14 @@ def add(
         typer.Argument(metavar="[SOURCE_ID]", help="The school's id exactly as in the files.", show_default=False),
     ] = None,
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="The school's name.", show_default=False)] = None,
-    number: Annotated[str | None, typer.Option(help="The school's number, if it has one.")] = None,
+    number: Annotated[str | None, typer.Option(metavar="NUMBER", help="The school's number, if it has one.")] = None,
     file: Annotated[
         Path | None,
         typer.Option(
-            help="Add all schools of this CSV instead (columns sourcedId, name).", exists=True, dir_okay=False
+            metavar="FILE",
+            help="Add all schools of this CSV instead (columns sourcedId, name, number).",
+            exists=True,
+            dir_okay=False,
         ),
     ] = None,
     as_json: JsonOption = False,

@@ -21,11 +21,11 @@ def add(
     as_json: JsonOption = False,
 ) -> None:
     """Add a tenant: one district with a roster of its own."""
-    from cli.show.tenants import show_tenant
+    from cli.show.tenants import show_added_tenant
     from sync import tenants
 
     with open_service() as service:
-        deliver(tenants.add_tenant(service, name, district_id=district_id), as_json, show_tenant)
+        deliver(tenants.add_tenant(service, name, district_id=district_id), as_json, show_added_tenant)
 
 
 @app.command("list")

@@ -1,6 +1,5 @@
 """``rostersync upload``: a district's files in, the roster brought up to them."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,11 +10,16 @@ from cli.failures import EXIT_HELD
 from cli.options import JsonOption, TenantArgument, YesOption
 from cli.progress import progress_shown
 from cli.session import open_service, whoami
+from models.errors import RosterSyncError
 from models.settings import ResultsPolicy
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from models.report import RunReport
     from sync.service import Service
+
+    Start = Callable[[bool], RunReport]
 
 
 def upload(
@@ -28,7 +32,8 @@ def upload(
         bool, typer.Option("--dry-run", help="Stop at the plan: show what would happen, change nothing.")
     ] = False,
     connection: Annotated[
-        str, typer.Option(help="The way in that these files belong to; each manages its own rows.")
+        str,
+        typer.Option(metavar="NAME", help="The way in that these files belong to; each manages its own rows."),
     ] = "csv",
     school: Annotated[
         str | None, typer.Option(metavar="ID", help="The files are for this one school only (its source id).")
@@ -49,36 +54,64 @@ def upload(
     asks = not (dry_run or yes or as_json) and person_is_present()
     with open_service() as service:
 
-        def start(*, dry: bool) -> "RunReport":
+        def start(dry: bool) -> "RunReport":
             from sync.upload import upload as run_upload
 
             with progress_shown(quiet=as_json) as progress:
                 return run_upload(
-                    service, tenant, paths, connection=connection, school=school, dry_run=dry, results=results,
-                    started_by=whoami(), progress=progress,
-                )  # fmt: skip
+                    service,
+                    tenant,
+                    paths,
+                    connection=connection,
+                    school=school,
+                    dry_run=dry,
+                    results=results,
+                    started_by=whoami(),
+                    progress=progress,
+                )
 
-        report = start(dry=dry_run or asks)
-        if asks:
-            deliver(report, False, show_report)
-            if not ask(_question(report)):
-                stderr().print("Nothing was changed; the plan still waits.")
-                return
-            report = _go_on(service, report, start)
+        newest = _newest_run(service, tenant)
+        try:
+            report = _ask_then_apply(service, start) if asks else start(dry_run)
+        except RosterSyncError as error:
+            _explain_failure(service, tenant, newest, error, as_json)
+            raise
         deliver(report, as_json, show_report)
     if report.state == "held":
         raise typer.Exit(EXIT_HELD)
 
 
-def _question(report: "RunReport") -> str:
-    return "Apply what is safe, and hold the rest?" if report.holds else "Apply exactly this?"
+def _ask_then_apply(service: "Service", start: "Start") -> "RunReport":
+    """Show the plan and apply it if the person agrees; else the plan is what is reported.
 
-
-def _go_on(service: "Service", plan: "RunReport", start: Callable[..., "RunReport"]) -> "RunReport":
-    """Apply the plan that was shown. One with holds is made again: a real run applies a part and holds the rest."""
+    A plan with holds is made again by a real run: only that applies the safe part and holds the rest.
+    """
+    from cli.show.report import show_report
     from sync import plans
 
-    if not plan.holds:
-        return plans.approve_plan(service, plan.run_id, decided_by=whoami())
-    plans.discard_plan(service, plan.run_id, decided_by=whoami())
-    return start(dry=False)
+    plan = start(True)
+    if not any(kind.created or kind.updated or kind.archived or kind.restored or kind.held for kind in plan.kinds):
+        return start(False)
+    deliver(plan, False, show_report)
+    if not ask("Apply what is safe, and hold the rest?" if plan.holds else "Apply exactly this?"):
+        stderr().print("Nothing was changed; the plan still waits.")
+        raise typer.Exit
+    return start(False) if plan.holds else plans.approve_plan(service, plan.run_id, decided_by=whoami())
+
+
+def _newest_run(service: "Service", tenant: str) -> int:
+    from sync import history
+
+    return max((run.run_id for run in history.list_runs(service, tenant, limit=1)), default=0)
+
+
+def _explain_failure(service: "Service", tenant: str, before: int, error: RosterSyncError, as_json: bool) -> None:
+    """A run that began and failed has a report of its own: show it to a person, name it to a machine."""
+    from cli.show.report import show_report
+    from sync import history
+
+    failed = [run.run_id for run in history.list_runs(service, tenant, limit=1) if run.state == "failed"]
+    if failed and failed[0] > before:
+        error.add_note(f"See: rostersync run show {failed[0]}")
+        if not as_json:
+            stderr().print(show_report(history.get_run(service, failed[0])), "")

@@ -6,7 +6,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from cli.show.report import problems_list
-from cli.show.words import STATE_STYLES, Column, clean, number, table
+from cli.show.words import STATE_STYLES, Column, clean, moment, number, table
 from models.report import ChangeView, ProblemView, RunSummary
 
 ACTION_STYLES = {"create": "green", "update": "cyan", "restore": "green", "archive": "magenta"}
@@ -25,7 +25,7 @@ def show_runs(runs: list[RunSummary]) -> RenderableType:
                 Text(str(run.run_id)),
                 clean(run.tenant),
                 Text(_state(run), style=STATE_STYLES.get(run.state, "")),
-                clean(run.started_at[:16].replace("T", " ")),
+                clean(moment(run.started_at)[:16]),
                 clean(run.started_by),
                 number(run.created),
                 number(run.updated),
@@ -50,7 +50,7 @@ def show_problems(problems: list[ProblemView]) -> RenderableType:
 def show_changes(changes: list[ChangeView]) -> RenderableType:
     """Changes, each with its cause or the fields that differ."""
     if not changes:
-        return Text("This run changed nothing of that sort in records that were there before.")
+        return Text("This run changed nothing of that sort.")
     return table(
         (("Kind", "left"), ("What", "left"), ("Who", "left"), ("Why, or which fields", "left")),
         (

@@ -6,9 +6,10 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from cli.show.history import ACTION_STYLES
-from cli.show.report import counts_table, holds_list
+from cli.show.report import counts_table, holds_list, seen
 from cli.show.words import STATE_STYLES, bullets, clean, commands, heading, plural, table
 from models.report import PlanView
+from models.vocabulary import PLURALS
 
 
 def show_plan(plan: PlanView) -> RenderableType:
@@ -28,8 +29,11 @@ def _sections(plan: PlanView) -> Iterator[RenderableType]:
         )
     if plan.holds:
         yield from (heading("Why it waits"), holds_list(plan.holds))
-    if plan.counts:
-        yield from (heading("What it would do"), counts_table(plan.counts))
+    if plan.state == "held":
+        waiting = [plural(kind.held, kind.kind, PLURALS[kind.kind]) for kind in plan.counts if kind.held]
+        yield from (heading("What waits"), bullets([", ".join(waiting)]))
+    elif seen(plan.counts):
+        yield from (heading("What it would do"), counts_table(seen(plan.counts)))
     if plan.consequences:
         yield from (heading("What this means"), bullets(plan.consequences))
     if plan.operations:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import msgspec
 from rich.console import Group, RenderableType
 from rich.text import Text
 
@@ -14,12 +15,18 @@ from cli.show.words import (
     commands,
     facts,
     heading,
+    moment,
     number,
     plural,
     table,
 )
+from models.problems import CATALOG
 from models.report import FileReport, Hold, KindCounts, ProblemCount, ProblemView, RunReport
 from models.vocabulary import PLURALS
+
+HOLD_TITLES = {"held": "Held: waits for a person", "planned": "Would be held", "discarded": "Was held"}
+#: Sentences on holds that a report shows; a large district may have one per school and kind.
+HOLDS_SHOWN = 8
 
 
 def show_report(report: RunReport) -> RenderableType:
@@ -33,12 +40,7 @@ def _sections(report: RunReport) -> Iterator[RenderableType]:
         yield bullets([clean(report.error, "red")], mark="!")
     if report.files:
         yield from (heading("Files"), files_table(report.files))
-    if report.kinds:
-        yield from (heading(_counts_title(report)), counts_table(report.kinds))
-    if report.consequences:
-        yield from (heading("What this means"), bullets(report.consequences))
-    if report.holds:
-        yield from (heading("Held: waits for a person"), holds_list(report.holds))
+    yield from _outcome(report)
     if report.problem_counts:
         yield from (heading("Problems"), problem_counts_table(report.problem_counts))
     if report.first_problems:
@@ -50,6 +52,25 @@ def _sections(report: RunReport) -> Iterator[RenderableType]:
         yield from (heading("Next"), commands(steps))
 
 
+def show_decision(report: RunReport) -> RenderableType:
+    """The report after a plan was approved or discarded: only what the decision did."""
+    outcome = _outcome(report) if report.state == "applied" else ()
+    steps = next_steps(msgspec.structs.replace(report, problem_counts=[]))
+    notes = (heading("Notes"), bullets(report.notes))
+    return Group(_headline(report), *outcome, *notes, *((heading("Next"), commands(steps)) if steps else ()))
+
+
+def _outcome(report: RunReport) -> Iterator[RenderableType]:
+    """What the run does to the stored roster, and what of it waits."""
+    moving = seen(report.kinds)
+    if moving:
+        yield from (heading(_counts_title(report)), counts_table(moving))
+    if report.consequences:
+        yield from (heading("What this means"), bullets(report.consequences))
+    if report.holds and report.state != "applied":
+        yield from (heading(HOLD_TITLES.get(report.state, "Held")), holds_list(report.holds, most=HOLDS_SHOWN))
+
+
 def _headline(report: RunReport) -> RenderableType:
     state = Text(report.state, style=STATE_STYLES.get(report.state, "bold"))
     title = Text.assemble((f"Run {report.run_id}", "bold"), " of ", clean(report.tenant), ": ", state)
@@ -57,12 +78,12 @@ def _headline(report: RunReport) -> RenderableType:
         title.append(" (dry run: nothing was changed)")
     elif report.waits_for:
         title.append_text(Text.assemble(", waits for the ", clean(report.waits_for)))
-    took = f"{report.started_at}, {report.seconds:.1f} s"
+    took = f"{moment(report.started_at)}, {report.seconds:.1f} s"
     details: list[tuple[str, Text | str]] = [
         ("connection", report.connection),
         ("started", f"{took}, by {report.started_by}"),
     ]
-    if report.results_path:
+    if report.results_path and report.state != "failed":
         details.append(("results", report.results_path))
     return Group(title, facts(details))
 
@@ -70,7 +91,11 @@ def _headline(report: RunReport) -> RenderableType:
 def _counts_title(report: RunReport) -> str:
     if report.state == "applied":
         return "What it did"
-    return "What it did, and what waits" if report.state == "held" else "What it would do"
+    if report.state == "planned":
+        return "What it would do"
+    if report.dry_run:
+        return "What it would have done"
+    return "What it did, and what waits" if report.state == "held" else "What it did, and what was dropped"
 
 
 def files_table(files: list[FileReport]) -> RenderableType:
@@ -84,6 +109,11 @@ def files_table(files: list[FileReport]) -> RenderableType:
     if not any(f.note for f in files):
         return table(columns, rows)
     return table([*columns, ("Note", "left")], [[*row, clean(f.note)] for row, f in zip(rows, files, strict=True)])
+
+
+def seen(kinds: list[KindCounts]) -> list[KindCounts]:
+    """The kinds of which anything came or moves."""
+    return [kind for kind in kinds if any(msgspec.structs.astuple(kind)[1:])]
 
 
 def counts_table(kinds: list[KindCounts]) -> RenderableType:
@@ -109,9 +139,13 @@ def counts_table(kinds: list[KindCounts]) -> RenderableType:
     )
 
 
-def holds_list(holds: list[Hold]) -> RenderableType:
-    """Why operations wait, each in its own sentence."""
-    return bullets([clean(hold.sentence, "yellow") for hold in holds])
+def holds_list(holds: list[Hold], most: int | None = None) -> RenderableType:
+    """Why operations wait, each in its own sentence; those of the whole district first, ``most`` of them."""
+    ordered = sorted(holds, key=lambda hold: hold.school is not None)[:most]
+    lines = [clean(hold.sentence, "yellow") for hold in ordered]
+    if len(holds) > len(lines):
+        lines.append(Text(f"… and {len(holds) - len(lines)} more of that sort, as `plan show` lists them."))
+    return bullets(lines)
 
 
 def problem_counts_table(counts: list[ProblemCount]) -> RenderableType:
@@ -124,11 +158,17 @@ def problem_counts_table(counts: list[ProblemCount]) -> RenderableType:
                 number(p.count),
                 Text(p.severity, style=SEVERITY_STYLES.get(p.severity, "")),
                 clean(p.file),
-                Text.assemble(clean(p.sentence), (f" [{p.code}]", "dim")),
+                Text.assemble(clean(_sentence(p)), (f" [{p.code}]", "dim")),
             ]
             for p in sorted(counts, key=lambda p: (order.get(p.severity, 3), -p.count))
         ),
     )
+
+
+def _sentence(counted: ProblemCount) -> str:
+    """The catalog's sentence with its gaps open: the count stands for many rows, which the single problems name."""
+    known = CATALOG.get(counted.code)
+    return known.sentence.format(field="…", detail="…") if known else counted.sentence
 
 
 def problems_list(problems: list[ProblemView]) -> RenderableType:
@@ -154,16 +194,18 @@ def next_steps(report: RunReport) -> list[tuple[str, str]]:
     """The commands that make sense now, as (what for, command)."""
     run = report.run_id
     steps: list[tuple[str, str]] = []
-    if report.state in {"held", "planned"}:
-        waiting = sum(k.held for k in report.kinds)
+    done = any(k.created or k.updated or k.archived or k.restored for k in report.kinds)
+    waiting = sum(k.held for k in report.kinds)
+    if report.state in {"held", "planned"} and (done or waiting):
         what = plural(waiting, "held change") if report.state == "held" else "the plan"
+        whole = "apply all of it, over the limits or not"
         steps += [
             (f"see {what}", f"rostersync plan show {run}"),
-            ("apply it as shown", f"rostersync plan approve {run}"),
+            (whole if report.holds and report.dry_run else "apply it as shown", f"rostersync plan approve {run}"),
             ("drop it", f"rostersync plan discard {run}"),
         ]
     if sum(p.count for p in report.problem_counts) > len(report.first_problems):
         steps.append(("all problems", f"rostersync run problems {run}"))
-    if any(k.updated or k.archived or k.restored for k in report.kinds) and not report.dry_run:
+    if report.state not in {"planned", "failed"} and done:
         steps.append(("what changed", f"rostersync run changes {run}"))
     return steps

@@ -5,8 +5,7 @@ from collections.abc import Iterator, Mapping
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from cli.show.report import files_table
-from cli.show.words import bullets, clean, facts, heading, number, table
+from cli.show.words import Column, bullets, clean, commands, facts, heading, moment, number, table
 from models.report import Explanation, FileReport, SchoolView, TenantView
 from models.vocabulary import KINDS, PLURALS, Kind
 
@@ -21,18 +20,33 @@ def show_tenants(tenants: list[TenantView]) -> RenderableType:
          ("Last applied", "left")],
         (
             [clean(t.name), number(t.schools), *(number(t.counts.get(kind, 0)) for kind in kinds),
-             clean(t.last_applied_at or "never")]
+             clean(_last_applied(t))]
             for t in tenants
         ),
     )  # fmt: skip
 
 
+def _last_applied(tenant: TenantView) -> str:
+    return moment(tenant.last_applied_at) if tenant.last_applied_at else "never"
+
+
+def show_added_tenant(tenant: TenantView) -> RenderableType:
+    """A new tenant, and what it needs next."""
+    schools = f"rostersync school add {tenant.name}"
+    return Group(
+        Text.assemble(("Added tenant ", "bold"), clean(tenant.name, "bold"), "."),
+        heading("Next"),
+        commands([("add a school", f"{schools} SOURCE_ID NAME"), ("or all of them", f"{schools} --file schools.csv")]),
+    )
+
+
 def show_tenant(tenant: TenantView) -> RenderableType:
     """One tenant: what is stored, and every setting under the name that ``tenant set`` takes."""
-    stored = [(PLURALS[kind], f"{tenant.counts[kind]:,}") for kind in KINDS if kind in tenant.counts]
+    counts = {**tenant.counts, "school": tenant.schools}
+    stored = [(PLURALS[kind], f"{counts[kind]:,}") for kind in KINDS if kind in counts]
     return Group(
         Text.assemble(("Tenant ", "bold"), clean(tenant.name, "bold")),
-        facts([("last applied", tenant.last_applied_at or "never")]),
+        facts([("last applied", _last_applied(tenant))]),
         heading("Stored and active"),
         facts(stored),
         heading("Settings"),
@@ -73,5 +87,6 @@ def show_explanation(explanation: Explanation) -> RenderableType:
 
 
 def show_exported(files: list[FileReport]) -> RenderableType:
-    """The files of an export."""
-    return files_table(files)
+    """The files of an export, and what this form has no place for."""
+    columns: list[Column] = [("File", "left"), ("Rows", "right"), ("Note", "left")]
+    return table(columns, ([clean(f.file), number(f.rows), clean(f.note)] for f in files))

@@ -37,6 +37,11 @@ def number(value: int, style: str = "") -> Text:
     return Text(f"{value:,}", style=style) if value else Text("-", style="dim")
 
 
+def moment(iso: str) -> str:
+    """An ISO time in UTC as a person writes it, to the second."""
+    return iso.replace("T", " ").replace("+00:00", " UTC").replace("Z", " UTC")
+
+
 def plural(count: int, one: str, many: str = "") -> str:
     """``1 file``, ``2 files``."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"

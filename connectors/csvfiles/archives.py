@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
+from connectors.csvfiles.recognize import name_says
 from connectors.csvfiles.spool import no_room
 from connectors.csvfiles.table import InputFile
 from models.problems import Problem
@@ -102,7 +103,7 @@ class Archive:
             yield self._closed(self._name, "file_unreadable", "(the archive is damaged)")
 
     def _closed(self, name: str, code: str, detail: str = "") -> InputFile:
-        return InputFile(name, problems=[Problem(code, name, detail=detail)])
+        return InputFile(name, named=name_says(name), problems=[Problem(code, name, detail=detail)])
 
     def _entry(self, archive: ZipFile, entry: ZipInfo) -> Iterator[InputFile]:
         name = f"{self._name}/{entry.filename}"

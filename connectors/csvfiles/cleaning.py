@@ -13,6 +13,7 @@ from connectors.csvfiles.records import Fault, Record
 
 _PLAIN_SPACE = " \t\r\n"
 _QUOTES = '"\u201c\u201d\u201e\u00ab\u00bb'
+_INVISIBLE = ("Cc", "Cf", "Zs", "Zl", "Zp")
 _CURLY = re.compile("[\u201c\u201d\u201e\u00ab\u00bb]")
 #: Joiners that Persian, Hindi and many other scripts write names with.
 _JOINERS = "\u200c\u200d"
@@ -33,27 +34,31 @@ def clean_cell(text: str, shape: Shape) -> tuple[str, str]:
     unquoted = _unquote(bare, shape)
     if unquoted != bare:
         told = "quotes_left"
+        unquoted = _strip_invisible(unquoted)
     return unquoted, told
+
+
+def _is_invisible(char: str) -> bool:
+    """Space of any kind, control and format characters; not what this Python's Unicode merely does not know yet."""
+    return not char.isprintable() and unicodedata.category(char) in _INVISIBLE
 
 
 def _strip_invisible(text: str) -> str:
     start, end = 0, len(text)
-    while start < end and (text[start].isspace() or not text[start].isprintable()):
+    while start < end and (text[start] == " " or _is_invisible(text[start])):
         start += 1
-    while end > start and (text[end - 1].isspace() or not text[end - 1].isprintable()):
+    while end > start and (text[end - 1] == " " or _is_invisible(text[end - 1])):
         end -= 1
     return text[start:end]
 
 
 def _without_invisible(text: str) -> str:
     """Line ends and odd spaces as one space, control and format characters gone."""
-    kept = []
-    for char in text:
-        category = unicodedata.category(char)
-        if category[0] == "Z" or char in _PLAIN_SPACE:
-            kept.append(" ")
-        elif category not in ("Cc", "Cf") or char in _JOINERS:
-            kept.append(char)
+    kept = (
+        " " if char.isspace() else char
+        for char in text
+        if char.isspace() or char in _JOINERS or not _is_invisible(char)
+    )
     return " ".join("".join(kept).split())
 
 
@@ -88,6 +93,7 @@ class RowCleaner:
         self._repeats = repeats
         self._least = least
         self._unended_line = unended_line
+        self._surplus = 0
         self.rows = 0
         self.truncated = False
 
@@ -99,6 +105,8 @@ class RowCleaner:
             if joined[:1] in "| \t\xa0" and not joined.strip("| \t\xa0\ufeff"):
                 continue
             self.rows += 1
+            if self.rows == 1:
+                self._surplus = len(cells) - width
             if fault is None and len(cells) != width:
                 fault = self._fit(cells, line, listing)
             if (
@@ -122,13 +130,16 @@ class RowCleaner:
 
     def _fit(self, cells: list[str], line: int, listing: Listing) -> Fault | None:
         count, width = len(cells), self._width
-        if count > width and any(cell.strip() for cell in cells[width:]):
-            return Fault("row_ragged", f"({count} instead of {width})")
-        del cells[width:]
-        if count < width:
+        if count > width:
+            # A row may end in blank cells too many if all do; in one row alone they show that its cells have moved.
+            if any(cell.strip() for cell in cells[width:]) or count - width != self._surplus:
+                return Fault("row_ragged", f"({count} instead of {width})")
+            del cells[width:]
+        else:
             if line == self._unended_line:
                 return Fault("file_truncated", "(its last row ends early)")
-            if count < self._least:
+            # A quote left in a cell shows that a delimiter was lost to it, not that the row ends early.
+            if count < self._least or any('"' in cell for cell in cells):
                 return Fault("row_ragged", f"({count} instead of {width})")
             cells.extend([""] * (width - count))
             listing.tell("row_short", line, detail=f"({count} of {width} cells)")

@@ -30,7 +30,7 @@ _SPELLINGS: dict[str, str] = {
     "senior": "12",
 }
 _NUMBERED = re.compile(r"(\d{1,2})(?:st|nd|rd|th)?")
-_FILLER = re.compile(r"grades?|gr\.?|level|year")
+_FILLER = re.compile(r"(?<![a-z])(?:grades?|gr|level|year)(?![a-z])")
 # A minus is a sign only before a number ("-1"); elsewhere it is a hyphen ("Pre-K").
 _NOISE = re.compile(r"[\s_./()]+|-(?!\d)")
 

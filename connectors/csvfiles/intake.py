@@ -69,7 +69,7 @@ def _walk(name: str, path: Path, depth: int) -> Iterator[tuple[str, Path | Input
 
 
 def _closed(name: str, code: str, detail: str = "") -> InputFile:
-    return InputFile(name, problems=[Problem(code, name, detail=detail)])
+    return InputFile(name, named=name_says(name), problems=[Problem(code, name, detail=detail)])
 
 
 def _look_into(name: str, path: Path, room: Room) -> Iterator[InputFile]:

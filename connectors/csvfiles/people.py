@@ -75,6 +75,8 @@ def grades(listing: Listing, line: int, source_id: str | None, text: str) -> tup
 
 def entries(listing: Listing, line: int, field: str, text: str) -> tuple[str, ...]:
     """The entries of a list cell, blanks and repeats skipped."""
+    if "," not in text and ";" not in text and "|" not in text:
+        return (text,) if text else ()
     found = read_list(text)
     if found.cleaned:
         listing.tell_once("list_cleaned", line, field)

@@ -86,11 +86,10 @@ class Pull:
     # --- before reading ----------------------------------------------------------------------------------------------
 
     def _open_tables(self) -> None:
-        roles = {file.role for file in self._files}
-        for file in self._files:
-            if file.role not in LAYOUT_OF:
-                continue
-            table = Table(file, self._needed(file.role, roles))
+        # roles.csv first: whether it can be read decides what users.csv needs.
+        files = [file for file in self._files if file.role in LAYOUT_OF]
+        for file in sorted(files, key=lambda file: file.role != "roles"):
+            table = Table(file, self._needed(file.role))
             if file.role == "guardians" and not (table.has("email") or table.has("sms")):
                 table.missing.append("email")
                 file.problems.append(Problem("header_missing", file.name, field="email"))
@@ -99,10 +98,10 @@ class Pull:
             else:
                 self._tables[file.role] = table
 
-    def _needed(self, role: str, roles: set[str]) -> list[str]:
+    def _needed(self, role: str) -> list[str]:
         """The columns without which a file cannot be read; at school level the school's id is known anyway."""
         needed = list(LAYOUT_OF[role].needed)
-        if role == "users" and "roles" in roles:
+        if role == "users" and "roles" in self._tables:
             needed.remove("role")
         elif self._school is None:
             needed += {"users": ["orgSourcedIds"], "classes": ["schoolSourcedId"]}.get(role, [])
@@ -113,7 +112,9 @@ class Pull:
         if table is None:
             return
         listing = Listing("school", "manifest", table.file, self._page_size)
-        present = [role for role in self._tables if role != "manifest"]
+        # A file that came and cannot be read is told of elsewhere; here only what did not come is news.
+        came = {file.named if file.role == "unreadable" else file.role for file in self._files}
+        present = sorted(role for role in came if role in LAYOUT_OF and role != "manifest")
         self._manifest, problems = read_manifest(table, listing, present)
         table.source.problems += problems
         yield table.source.arrival(table.rows_read)

@@ -107,7 +107,7 @@ def find_head(text: str) -> Head | None:
     forced = ""
     lines = re.split(r"\r\n|\r|\n", text)
     for number, line in enumerate(lines, 1):
-        if match := _SEPARATOR_LINE.fullmatch(line.strip()):
+        if match := _SEPARATOR_LINE.fullmatch(line.strip(" \ufeff")):
             forced = match[1]
         elif line.strip(' \t,;|"\0\ufeff'):
             return _split_head(text, line, number, forced)

@@ -118,7 +118,7 @@ class Table:
                 records = read_records(lines, self._head.dialect, self._width, skipped + 1)
                 yield from self._cleaner.clean(records, listing)
             after = self._path.stat()
-        except OSError:
+        except (OSError, UnicodeError):
             listing.tell("file_unreadable", 0, detail="(to its end)")
             return
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):

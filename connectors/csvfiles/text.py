@@ -6,6 +6,7 @@ a subset) from older exports. A file is scanned once, in pieces, before it is re
 
 import codecs
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -33,6 +34,9 @@ _SIGNATURES = (
     (b"\xd0\xcf\x11\xe0", "an Excel workbook"),
 )
 _TEXT_CONTROLS = frozenset(b"\t\n\r\f\v\x1a\x1b\0")
+
+_NOT_DECODED = re.compile("[\udc80-\udcff\ufffd]")
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
 #: Shown to people; every other codec is shown under its own name.
 _SHOWN = {"cp1252": "Windows-1252", "utf-8": "UTF-8"}
@@ -140,9 +144,9 @@ class _Tally:
         except UnicodeDecodeError:
             self._lenient.setstate(state)
             text = self._lenient.decode(piece, final)
-            broken = sum("\udc80" <= char <= "\udcff" or char == "\ufffd" for char in text if not char.isascii())
+            broken = len(_NOT_DECODED.findall(text))
             self._broken += broken
-            self._wide += sum(not char.isascii() for char in text) - broken
+            self._wide += len(_NOT_ASCII.findall(text)) - broken
             self._strict.setstate(self._lenient.getstate())
         self._count(text)
 

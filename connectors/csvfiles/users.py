@@ -61,7 +61,6 @@ class UsersReader:
         self._affiliations = affiliations
         self._links = links
         self._reverse = reverse
-        self._known_links = CompactMap()
         self._groups = groups
         self._school = school
         # A OneRoster users.csv has no language column: blank says nothing there.
@@ -108,7 +107,8 @@ class UsersReader:
                     affiliations.add(Affiliation(source_id, org, role), line)
             if agents:
                 self._link(line, source_id, group, agents)
-            self._affiliations.keep_full()
+            if len(affiliations.records) >= affiliations.page_size:
+                self._affiliations.keep_all()
         yield from listing.take()
         for part in (self._affiliations, self._links, self._reverse):
             part.keep_all()
@@ -183,7 +183,6 @@ class UsersReader:
         if group in ("student", None):
             for guardian in others:
                 self._links.listing.add(Guardianship(source_id, guardian), line)
-                self._known_links.add(f"{source_id}\0{guardian}")
             self._links.keep_full()
         elif group == "guardian":
             for student in others:
@@ -191,12 +190,24 @@ class UsersReader:
             self._reverse.keep_full()
 
     def extra_links(self) -> Iterator[Page]:
-        """The guardianships that only the guardians' rows name."""
+        """The guardianships that only the guardians' rows name. Ask when ``pages`` has come to its end."""
         links = self._links.listing
-        for page in self._reverse.spool.pages():
-            for record, line in zip(page.records, page.lines, strict=True):
-                if not isinstance(record, Guardianship):
-                    continue
-                if not self._known_links.bits(f"{record.student_source_id}\0{record.guardian_source_id}"):
-                    links.add(record, line)
-            yield from links.take()
+        if not self._reverse.listing.received:
+            return
+        known = CompactMap()
+        for _, key, _ in _guardianships(self._links):
+            known.add(key)
+        for record, key, line in _guardianships(self._reverse):
+            if links.is_full():
+                yield from links.take()
+            if not known.bits(key):
+                links.add(record, line)
+        yield from links.take()
+
+
+def _guardianships(part: Part) -> Iterator[tuple[Guardianship, str, int]]:
+    """The guardianships in a spool, each with a key for the pair and its line."""
+    for page in part.spool.pages():
+        for record, line in zip(page.records, page.lines, strict=True):
+            if isinstance(record, Guardianship):
+                yield record, f"{record.student_source_id}\0{record.guardian_source_id}", line

@@ -46,6 +46,8 @@ def email_address(text: str) -> str | None:
 
 def phone_number(text: str) -> str | None:
     """Digits with a leading plus if one was there: 7 to 15 of them (E.164's most), extensions cut off."""
+    if text.isdecimal() and text.isascii() and 7 <= len(text) <= 15 and text[-1] != "0":
+        return text
     # Spreadsheets make a number of what looks like one.
     digits = text.removesuffix(".0").translate(_PHONE_NOISE)
     if not digits.isdecimal():

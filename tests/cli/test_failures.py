@@ -40,7 +40,7 @@ def test_each_known_error_has_its_exit_code_and_sentence(
     assert captured.out == ""
     assert report_failure(error, as_json=True) == exit_code
     captured = capsys.readouterr()
-    assert json.loads(captured.out) == {"error": {"code": code, "message": error.for_admin}}
+    assert json.loads(captured.out) == {"error": {"code": code, "message": error.for_admin, "hint": ""}}
     assert captured.err == ""
 
 

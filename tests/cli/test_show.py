@@ -1,11 +1,12 @@
 """What a person reads of a report: every section, in words, at 80 columns, safe for a terminal."""
 
 from collections.abc import Callable
+from io import BytesIO, StringIO, TextIOWrapper
 
 import msgspec
 from rich.console import Console, Group
 
-from cli.progress import progress_text
+from cli.progress import Steps, Throttled, progress_text
 from cli.show.history import change_text, show_changes, show_problems, show_runs
 from cli.show.plan import show_plan
 from cli.show.report import next_steps, show_report
@@ -35,7 +36,7 @@ def test_report_tells_every_section(rendered: Rendered, held_report: RunReport) 
     text = rendered(show_report(held_report))
     lines = _lines(text)
     assert "Run 12 of springfield: held, waits for the district admin" in lines
-    assert "started 2026-08-31T06:00:00Z, 1.9 s, by ann" in lines
+    assert "started 2026-08-31 06:00:00 UTC, 1.9 s, by ann" in lines
     assert "users.csv users 1,204 3 12" in lines
     assert "people 1,204 4 31 1,166 - 1 3 -" in lines
     assert "enrollments 900 - - 900 - - - 310" in lines
@@ -77,6 +78,7 @@ def test_dry_run_says_that_nothing_was_changed(rendered: Rendered, held_report: 
     text = rendered(show_report(plan))
     assert "Run 12 of springfield: planned (dry run: nothing was changed)" in text
     assert "What it would do" in text
+    assert "apply all of it, over the limits or not: rostersync plan approve 12" in text
     assert "run changes" not in text
 
 
@@ -88,6 +90,7 @@ def test_failed_run_says_why(rendered: Rendered, held_report: RunReport) -> None
 def test_plan_tells_why_what_and_how_to_decide(rendered: Rendered, held_plan: PlanView) -> None:
     lines = _lines(rendered(show_plan(held_plan)))
     assert "Plan of run 12 of springfield: held, 310 changes waiting" in lines
+    assert "• 310 enrollments" in lines
     assert "The first 1 of 310 changes" in lines
     assert "enrollment archive student s-1 in class c-1 parent removed" in lines
     assert "apply exactly this: rostersync plan approve 12" in lines
@@ -150,9 +153,7 @@ def test_text_of_others_cannot_steer_a_terminal(rendered: Rendered) -> None:
     assert text == "[red]a\ufffd[31mb\ufffdc\ufffdd\ufffde\n"
 
 
-def test_output_survives_a_terminal_without_unicode(held_report: RunReport, tmp_path: object) -> None:
-    from io import BytesIO, TextIOWrapper
-
+def test_output_survives_a_terminal_without_unicode(held_report: RunReport) -> None:
     stream = TextIOWrapper(BytesIO(), encoding="ascii", errors="replace")
     Console(file=stream, width=80).print(Group(show_report(held_report)))
     stream.flush()
@@ -160,5 +161,29 @@ def test_output_survives_a_terminal_without_unicode(held_report: RunReport, tmp_
 
 
 def test_progress_names_step_count_and_file() -> None:
-    assert progress_text(Progress("check", "users.csv", "person", 12000)).plain == "check: 12,000 people (users.csv)"
-    assert progress_text(Progress("apply")).plain == "apply"
+    assert progress_text(Progress("compare", "u.csv", "person", 12000)).plain == "comparing: 12,000 people (u.csv)"
+    assert progress_text(Progress("pull", "users.csv", None, 7)).plain == "reading: 7 rows (users.csv)"
+    assert progress_text(Progress("apply")).plain == "storing"
+
+
+def test_moving_line_is_throttled() -> None:
+    times, shown = iter((10.0, 10.05, 10.2)), []
+    moving = Throttled(lambda text: shown.append(text.plain), lambda: next(times))
+    for step in ("pull", "check", "apply"):
+        moving(Progress(step))
+    assert shown == ["reading", "storing"]
+
+
+def test_lines_tell_each_file_and_step_once() -> None:
+    console = Console(file=StringIO(), width=80)
+    steps = Steps(console)
+    for progress in (
+        Progress("compare", "users.csv", "person", 5000),
+        Progress("pull", "users.csv", None, 300),
+        Progress("pull", "users.csv", None, 300),
+        Progress("pull", "[b]x.csv", None, 1),
+        Progress("guard"),
+    ):
+        steps(progress)
+    assert isinstance(console.file, StringIO)
+    assert console.file.getvalue() == "reading: 300 rows (users.csv)\nreading: 1 rows ([b]x.csv)\nmeasuring\n"

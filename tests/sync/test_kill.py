@@ -1,0 +1,99 @@
+"""A process that is killed at any instant of an apply leaves the old roster or the new one, and nothing in the way."""
+
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+from models.progress import Progress
+from sync import history
+from sync.service import open_service
+from sync.settings import Settings
+from sync.upload import upload
+from tests.sync.district import District, Files, counts, district, user
+
+KILLS = 50
+
+
+def yesterday() -> Files:
+    return district(students=600, classes=30)
+
+
+def today() -> Files:
+    """Creates, updates, restores and removals of every kind, all below the guard's limits."""
+    files = yesterday()
+    assert files.users
+    assert files.enrollments
+    for number in range(20):
+        del files.users[f"s{number}"]
+        files.users[f"new{number}"] = user(givenName="New")
+        files.users[f"s{number + 100}"] = {**files.users[f"s{number + 100}"], "familyName": "Changed"}
+        files.enrollments.append((f"c{number}", f"new{number}", "student"))
+    files.enrollments = [row for row in files.enrollments if row[1] in files.users]
+    return files
+
+
+def apply_until_killed(settings: Settings, folder: Path, delay: float) -> bool:
+    """Upload in a process of its own; kill it ``delay`` seconds after the apply began. False when it was too late."""
+    readable, writable = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(readable)
+
+        def tell(progress: Progress) -> None:
+            if progress.step == "apply":
+                os.write(writable, b"!")
+
+        try:
+            with open_service(settings) as service:
+                upload(service, "test", [folder], started_by="tests", results="none", progress=tell)
+        finally:
+            os._exit(0)
+    os.close(writable)
+    os.read(readable, 1)
+    time.sleep(delay)
+    os.kill(child, signal.SIGKILL)
+    os.close(readable)
+    _, status = os.waitpid(child, 0)
+    return os.WIFSIGNALED(status)
+
+
+def test_a_process_killed_while_applying_leaves_the_old_roster_or_the_new_one(pine: District) -> None:
+    """Each kill comes at another moment; now and then the apply is let through, and the other day is the next one."""
+    service, dice = pine.service, random.Random(2026)
+    days = [pine.write(yesterday()), pine.write(today())]
+    pine.upload_paths([days[0]])
+    pine.upload_paths([days[1]])
+    states = [_roster(pine)]
+    pine.upload_paths([days[0]])
+    states.insert(0, _roster(pine))
+    longest, kills, now = 0.02, 0, 0
+
+    while kills < KILLS:
+        target = 1 - now
+        killed = apply_until_killed(service.settings, days[target], dice.uniform(0, longest))
+        after = _roster(pine)
+        assert after in (states[now], states[target]), "half a roster"
+        if killed:
+            kills += 1
+            longest = min(longest * 1.15, 0.5)
+        else:
+            longest = max(longest * 0.7, 0.005)
+        now = states.index(after)
+
+    report = pine.upload_paths([days[1 - now]])
+    assert report.state == "applied"
+    assert counts(report, "person").created == 0
+    assert {run.state for run in history.list_runs(service, limit=1000)} <= {"applied", "failed"}
+
+
+def _roster(district: District) -> dict[str, list[tuple[object, ...]]]:
+    """What the roster says, without the runs that said it."""
+    return {
+        "people": district.rows("SELECT id, given_name, family_name, status FROM person ORDER BY id"),
+        "affiliations": district.rows("SELECT person_id, school_id, role, status FROM affiliation ORDER BY 1, 2, 3"),
+        "enrollments": district.rows("SELECT class_id, person_id, role, status FROM enrollment ORDER BY 1, 2, 3"),
+        "guardianships": district.rows("SELECT student_id, guardian_id, status FROM guardianship ORDER BY 1, 2"),
+        "links": district.rows("SELECT source_id, entity_id, active, fingerprint FROM link ORDER BY kind, entity_id"),
+    }
