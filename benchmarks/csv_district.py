@@ -98,6 +98,7 @@ class _Bench:
         runs = []
         for _ in range(self._repeat):
             url = self._databases.new("bare")
+            measure("benchmarks.bulk_load:make_tables", url=url)
             measured = self._watched(
                 "bare", "benchmarks.bulk_load:load", url=url, folder=self._files.day0, schools=self._files.schools
             )
@@ -158,20 +159,27 @@ def _section(people: int, kind: str, repeat: int, steps: list[Step]) -> str:
     ]
     peak = max(step.figures.peak for step in (first, unchanged, same, changed, changed_same))
     goals = [
-        ["first upload / bare bulk load (c / b)", ratio(first.figures.wall, bare.figures.wall, 2)],
-        ["unchanged / reading (d / a)", ratio(unchanged.figures.wall, read.figures.wall, 2)],
-        ["1 % changed / unchanged (e / d)", ratio(changed.figures.wall, unchanged.figures.wall, 1.5)],
-        ["the same with files in the same order (e′ / d′)", ratio(changed_same.figures.wall, same.figures.wall, 1.5)],
-        ["written to the database by an unchanged upload, kB", ratio(unchanged.database * 1000, 1, 100)],
-        ["highest peak memory of an upload, MB", ratio(peak, 1, 150 if people <= 100_000 else 300)],
+        _ratios("first upload / bare bulk load (c / b)", first, bare, 2),
+        _ratios("unchanged / reading (d / a)", unchanged, read, 2),
+        _ratios("unchanged, same files / reading (d′ / a)", same, read, 2),
+        _ratios("1 % changed / unchanged (e / d)", changed, unchanged, 1.5),
+        _ratios("1 % changed / unchanged, same order (e′ / d′)", changed_same, same, 1.5),
+        ["written to the database by an unchanged upload, kB", ratio(unchanged.database * 1000, 1, 100), ""],
+        ["highest peak memory of an upload, MB", ratio(peak, 1, 150 if people <= 100_000 else 300), ""],
     ]
     database = "WAL, MB" if kind == "postgresql" else "changed pages, MB"
     head = ["step", "wall, s", "CPU, s", "server CPU, s", "peak over imports, MB", "write(), MB", database]
     records = first.figures.answer["received"]
     return (
         f"### {people:,} people, {kind}\n\n{records:,} records; {machine()}; middle of {repeat}.\n\n"
-        f"{table(head, rows)}\n\n{table(['goal', 'measured'], goals)}\n\n"
+        f"{table(head, rows)}\n\n{table(['goal', 'by wall time', 'by CPU time'], goals)}\n\n"
     )
+
+
+def _ratios(name: str, step: Step, base: Step, bound: float) -> list[str]:
+    """The goal is about wall time; CPU, the server's included, says how much of it was waiting or another's work."""
+    cpu = (step.figures.cpu + step.server) / (base.figures.cpu + base.server)
+    return [name, ratio(step.figures.wall, base.figures.wall, bound), f"{cpu:.2f}"]
 
 
 if __name__ == "__main__":

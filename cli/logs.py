@@ -9,6 +9,7 @@ import tempfile
 import traceback
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
@@ -20,23 +21,28 @@ def log_path(data_dir: Path) -> Path:
     return data_dir / "log" / FILE_NAME
 
 
-def configure(data_dir: Path, level: str) -> Path:
-    """Send structlog's events of ``level`` and above to the log file; returns its path."""
+@contextmanager
+def logging_to(data_dir: Path, level: str) -> Iterator[Path]:
+    """Send structlog's events of ``level`` and above to the log file while the context lasts; yields its path."""
     import structlog
 
     path = log_path(data_dir)
     path.parent.mkdir(parents=True, exist_ok=True)
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(file=_open_private(path)),
-        cache_logger_on_first_use=False,
-    )
-    return path
+    with _open_private(path) as file:
+        structlog.configure(
+            processors=[
+                structlog.processors.add_log_level,
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+                structlog.processors.JSONRenderer(),
+            ],
+            wrapper_class=structlog.make_filtering_bound_logger(level),
+            logger_factory=structlog.WriteLoggerFactory(file=file),
+            cache_logger_on_first_use=False,
+        )
+        try:
+            yield path
+        finally:
+            structlog.reset_defaults()
 
 
 def write_crash(error: BaseException) -> tuple[Path | None, str]:
@@ -45,8 +51,8 @@ def write_crash(error: BaseException) -> tuple[Path | None, str]:
 
     reference = uuid.uuid4().hex[:8]
     try:
-        path = configure(_data_dir(), "error")
-        structlog.get_logger().error("unexpected_error", reference=reference, errors=list(_without_values(error)))
+        with logging_to(_data_dir(), "error") as path:
+            structlog.get_logger().error("unexpected_error", reference=reference, errors=list(_without_values(error)))
     except OSError:
         return None, reference
     return path, reference

@@ -17,8 +17,7 @@ def open_service() -> Iterator["Service"]:
 
     settings = service.load_settings()
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds personal data
-    logs.configure(settings.data_dir, settings.log_level)
-    with service.open_service(settings) as opened:
+    with logs.logging_to(settings.data_dir, settings.log_level), service.open_service(settings) as opened:
         yield opened
 
 

@@ -46,9 +46,10 @@ def _column(blocks: Sequence[NDArray[np.int64]], position: int, dtype: Any = np.
 
 def load_links(connection: Connection, connection_id: int, kind: Kind) -> StoredState:
     """All entities of a kind that a connection knows, archived ones included."""
-    select = f"""SELECT key, fingerprint,
-        CAST(CASE WHEN active THEN 1 ELSE 0 END + CASE WHEN manages THEN 2 ELSE 0 END + 4 * {_listing_case(kind)} AS BIGINT),
-        entity_id FROM link WHERE connection_id = {int(connection_id)} AND kind = '{kind}'"""
+    select = f"""SELECT key AS v0, fingerprint AS v1,
+        CAST(CASE WHEN active THEN 1 ELSE 0 END + CASE WHEN manages THEN 2 ELSE 0 END
+             + 4 * {_listing_case(kind)} AS BIGINT) AS v2,
+        entity_id AS v3 FROM link WHERE connection_id = {int(connection_id)} AND kind = '{kind}'"""
     return _sorted_state(list(fetch_integers(connection, select, 4)), entities=True)
 
 
@@ -75,12 +76,12 @@ def load_relations(
         + CASE WHEN connection_id = {int(connection_id)} THEN 2 ELSE 0 END + 4 * {_listing_case(kind)} AS BIGINT)"""
     if kind == "guardianship":
         key = f"({first} << 36) | ({second} << 8)"
-        select = f"SELECT {key}, fingerprint, {meta} FROM {table} WHERE tenant_id = {int(tenant_id)}"
+        select = f"SELECT {key} AS v0, fingerprint AS v1, {meta} AS v2 FROM {table} WHERE tenant_id = {int(tenant_id)}"
         return _sorted_state(list(fetch_integers(connection, select, 3)), entities=False)
     _number_extension_roles(connection, tenant_id, table, roles)
     cases = " ".join(f"WHEN '{roles.name(code)}' THEN {code}" for code in roles.all_codes())
     key = f"({first} << 36) | ({second} << 8) | (CASE role {cases} END)"
-    select = f"SELECT {key}, fingerprint, {meta} FROM {table} WHERE tenant_id = {int(tenant_id)}"
+    select = f"SELECT {key} AS v0, fingerprint AS v1, {meta} AS v2 FROM {table} WHERE tenant_id = {int(tenant_id)}"
     return _sorted_state(list(fetch_integers(connection, select, 3)), entities=False)
 
 
@@ -108,7 +109,7 @@ def next_ids(connection: Connection, tenant_id: int) -> dict[Kind, int]:
 
 def load_class_schools(connection: Connection, tenant_id: int) -> NDArray[np.int64]:
     """Rows of (class id, school id), archived classes included."""
-    select = f'SELECT id, school_id FROM "class" WHERE tenant_id = {int(tenant_id)}'
+    select = f'SELECT id AS v0, school_id AS v1 FROM "class" WHERE tenant_id = {int(tenant_id)}'
     blocks = list(fetch_integers(connection, select, 2))
     return np.concatenate(blocks) if blocks else np.empty((0, 2), dtype=np.int64)
 

@@ -1,6 +1,7 @@
 """Tenants, their connections and the schools that people set up by hand."""
 
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, func, select
 
 from models.errors import NotFoundError, SettingsError
@@ -91,6 +92,13 @@ def connection_named(session: Session, tenant_id: int, name: str) -> Connection 
 
 def ensure_connection(engine: Engine, tenant_id: int, name: str, connector: str, now: str) -> int:
     """The id of a tenant's connection, made when it is new. Raises SettingsError when it is of another sort."""
+    try:
+        return _ensure_connection(engine, tenant_id, name, connector, now)
+    except IntegrityError:  # somebody else has just made it
+        return _ensure_connection(engine, tenant_id, name, connector, now)
+
+
+def _ensure_connection(engine: Engine, tenant_id: int, name: str, connector: str, now: str) -> int:
     with writing(engine) as connection, Session(bind=connection) as session:
         found = connection_named(session, tenant_id, name)
         if found is None:

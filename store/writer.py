@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, text
 
 from models import tables
+from models.errors import StoppedError
 from models.plan import COLUMNS, Chunk
 from models.state import ENDS
 from models.vocabulary import ENTITY_KINDS, Kind
@@ -92,12 +93,19 @@ class RosterWriter:
         insert_rows(self._connection, _LINK, _LINK_COLUMNS, links)
 
     def _move_links(self, kind: Kind, rows: Rows, active: bool | None = None) -> None:
-        """Fingerprint and place of what the source says now (and that it is active again)."""
+        """Fingerprint and place of what the source says now (and that it is active again).
+
+        A record was found by its 64-bit key; that its id is the stored one, letter by letter, is made sure of here.
+        """
         columns = (*_PLACE, "run_id") if active is None else (*_PLACE, "run_id", "active")
         state = (self._run_id,) if active is None else (self._run_id, active)
         keys = ("connection_id", "kind", "source_id")
         moved = [(row[3], row[4], row[5], *state, self._connection_id, kind, row[1]) for row in rows]
-        update_rows(self._connection, _LINK, columns, keys, moved)
+        if update_rows(self._connection, _LINK, columns, keys, moved) != len(moved):
+            raise StoppedError(
+                "Two ids in the files cannot be told apart by their keys; nothing was changed. Tell the operator.",
+                f"64-bit keys of two {kind} ids collide",
+            )
 
     def _change_entities(self, chunk: Chunk) -> None:
         kind, restore = chunk.kind, chunk.operation == "restore"

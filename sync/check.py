@@ -33,9 +33,9 @@ class SchoolLists:
         """NONE, SOME or ALL of each row's schools are known (ALL where a row names none)."""
         return np.array([self._of(schools)[0] for schools in rows], dtype=np.uint8)
 
-    def first_ids(self, rows: Sequence[tuple[str, ...]]) -> Ints:
-        """The internal id of each row's first school, 0 where it is not known or not named."""
-        return np.array([self._of(schools)[1] for schools in rows], dtype=np.int64)
+    def first_id(self, schools: tuple[str, ...]) -> int:
+        """The internal id of the first of some schools, 0 where it is not known or none is named."""
+        return self._of(schools)[1]
 
     def _of(self, schools: tuple[str, ...]) -> tuple[int, int]:
         known = self._known.get(schools)

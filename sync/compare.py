@@ -76,9 +76,7 @@ class Comparison:
             return
         if page.kind in ENTITY_KINDS:
             keys = keys_from([refusal.source_ids[0] for refusal in known if refusal.source_ids])
-            ids = self._context.entities(page.kind).block(keys)
-            if page.kind == "person":
-                self.removals.protected_people.append(ids)
+            self._context.block_entities(page.kind, keys)
             return
         for refusal in known:
             self._block_relation(page.kind, refusal)

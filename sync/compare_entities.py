@@ -6,7 +6,6 @@ from typing import Any, cast
 import numpy as np
 from msgspec import structs
 
-from models.errors import StoppedError
 from models.pages import Page
 from models.plan import Chunk, Operation
 from models.problems import Problem
@@ -56,7 +55,7 @@ class EntityComparer:
         columns, kept, settled = self._check(page, records)
         refused = np.flatnonzero(~kept)
         counts.refused += len(refused)
-        book.block(keys[refused])
+        context.block_entities(kind, keys[refused])
         indexes = np.flatnonzero(kept)
         fingerprints = unsigned(
             fingerprint(records[index]) if settled[index] else UNSETTLED for index in indexes.tolist()
@@ -192,14 +191,8 @@ class EntityComparer:
         marks = np.full(len(ids), outcomes.UNCHANGED, dtype=np.uint8)
         for place, (entity_id, index) in enumerate(zip(ids, result.changed.tolist(), strict=True)):
             head = heads.of(index)
-            source_id, old = before[entity_id]
-            if source_id != head[0]:
-                raise StoppedError(
-                    "Two ids in the files cannot be told apart by their keys; nothing was changed. Tell the operator.",
-                    f"64-bit key collision among {kind} ids",
-                )
             new = columns(heads.record_index(index))
-            differs = difference(kind, old, new)
+            differs = difference(kind, before[entity_id], new)
             if not active[place]:
                 rows["restore"].append((entity_id, *head, *(differs or ("{}", "{}")), *new))
                 marks[place] = outcomes.RESTORED

@@ -122,7 +122,7 @@ class RelationComparer:
         groups = self._context.person_groups.get(people)
         self._problems(page, kept & lacks_group(groups, self._group_of_code[codes]), "role_mismatch", "role")
         if page.schools:
-            named = SchoolLists(self._context.entities("school").resolve).first_ids(page.schools)
+            named = _numbered(page.schools, SchoolLists(self._context.entities("school").resolve).first_id)
             actual = self._context.class_schools.get(classes)
             self._problems(page, kept & (named != 0) & (named != actual), "school_mismatch", "schoolSourcedId")
         return np.asarray(kept)

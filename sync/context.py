@@ -14,7 +14,7 @@ from models.settings import TenantSettings
 from models.state import RoleCodes, StoredState
 from models.vocabulary import KINDS, Kind
 from sync.entities import EntityBook
-from sync.index import Growing
+from sync.index import Growing, Ints, Keys
 from sync.outcomes import Outcomes
 from sync.problems import ProblemLog
 from sync.relations import RelationBook
@@ -28,8 +28,8 @@ class StoredRoster(Protocol):
     def relations(self, kind: Kind, roles: RoleCodes) -> StoredState: ...
     def class_schools(self) -> NDArray[np.int64]: ...
     def next_ids(self) -> dict[Kind, int]: ...
-    def entities(self, kind: Kind, ids: Sequence[int]) -> dict[int, tuple[str, tuple[Any, ...]]]:
-        """Source id and columns (``models.plan.COLUMNS``) of entities that this connection knows, by internal id."""
+    def entities(self, kind: Kind, ids: Sequence[int]) -> dict[int, tuple[Any, ...]]:
+        """Columns (``models.plan.COLUMNS``) of entities, by internal id."""
         ...
 
     def relation_columns(
@@ -55,6 +55,8 @@ class Context:
     class_schools: Growing = field(default_factory=lambda: Growing(np.uint32))
     #: Bits of the role groups of every person (``vocabulary.GROUP_BITS``), by person id.
     person_groups: Growing = field(default_factory=lambda: Growing(np.uint8))
+    #: Ids of people whose own row was refused: what hangs on that row stays as well.
+    protected_people: list[Ints] = field(default_factory=list)
     #: Natural keys of new entities, to notice re-issued ids.
     new_natural_keys: dict[Kind, list[int]] = field(default_factory=dict)
     _entities: dict[Kind, EntityBook] = field(default_factory=dict)
@@ -84,6 +86,12 @@ class Context:
     def drop_relations(self, kind: Kind) -> None:
         """Let go of a finished kind's arrays; a large district's enrollments are the largest thing in memory."""
         self._relations.pop(kind, None)
+
+    def block_entities(self, kind: Kind, keys: Keys) -> None:
+        """Refused rows of entities: what is stored of them stays, and with a person what stands in the person's row."""
+        ids = self.entities(kind).block(keys)
+        if kind == "person" and len(ids):
+            self.protected_people.append(ids)
 
     def covered(self, kind: Kind) -> dict[str, int]:
         """Listings of a kind whose absence proves something -> position of their coverage statement."""

@@ -136,7 +136,7 @@ class Planner:
             if removals is None or len(removals) < floor or len(new) < floor:
                 continue
             rows = self._context.stored.entities(kind, removals.keys.astype(np.int64).tolist())
-            gone = Counter(natural_key(kind, columns) for _, columns in rows.values())
+            gone = Counter(natural_key(kind, columns) for columns in rows.values())
             churns.append(Churn(kind, len(removals), sum((gone & Counter(new)).values())))
         return churns
 

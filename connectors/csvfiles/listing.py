@@ -21,6 +21,8 @@ class Listing:
         self.page_size = page_size
         self.records: list[Record] = []
         self.lines: list[int] = []
+        #: The schools that each record's row names, where the reader of the file keeps them (people, enrollments).
+        self.schools: list[tuple[str, ...]] = []
         self.received = 0
         self.present = 0
         self.refused = 0
@@ -63,10 +65,19 @@ class Listing:
     def take(self) -> Iterator[Page]:
         """The pages gathered so far: what is there (with problems and refusals), then what is gone."""
         if self.records or self._problems or self._refusals:
-            page = Page(self.kind, self.listing, self.file, self.records, self.lines, self._problems, self._refusals)
+            page = Page(
+                self.kind,
+                self.listing,
+                self.file,
+                self.records,
+                self.lines,
+                self._problems,
+                self._refusals,
+                schools=self.schools,
+            )
             self.received += len(self.records)
             self.present += len(self.records)
-            self.records, self.lines, self._problems, self._refusals = [], [], [], []
+            self.records, self.lines, self.schools, self._problems, self._refusals = [], [], [], [], []
             yield page
         if self._gone:
             page = Page(self.kind, self.listing, self.file, self._gone, self._gone_lines, tombstones=True)

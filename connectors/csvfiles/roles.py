@@ -13,17 +13,30 @@ from models.records import Affiliation
 from models.vocabulary import RoleGroup
 
 _BIT_OF: Final[dict[RoleGroup, int]] = {"student": 1, "teacher": 2, "administrator": 4, "guardian": 8}
+#: More schools than any district has; later ones count as the last of these.
+_MOST_SCHOOLS: Final = 2**16 - 1
 _PRIMARY: Final = {"primary": True, "secondary": False}
 
 
 class RoleGroups:
-    """The role groups of each person, compactly: what reading users.csv needs of roles.csv."""
+    """The role groups and schools of each person, compactly: what reading users.csv needs of roles.csv."""
 
     def __init__(self) -> None:
         self._map = CompactMap()
+        self._schools = CompactMap(bits=16)
+        self._school_ids: list[str] = []
+        self._numbers: dict[str, int] = {}
 
-    def add(self, person: str, group: RoleGroup) -> None:
+    def add(self, person: str, group: RoleGroup, school: str) -> None:
         self._map.add(person, _BIT_OF[group])
+        number = self._numbers.setdefault(school, len(self._school_ids))
+        if number == len(self._school_ids):
+            self._school_ids.append(school)
+        self._schools.add(person, min(number, _MOST_SCHOOLS))
+
+    def schools(self, person: str) -> tuple[str, ...]:
+        """Source ids of the schools at which a person has a role."""
+        return tuple(self._school_ids[number] for number in sorted(set(self._schools.entries(person))))
 
     def group(self, person: str) -> RoleGroup | None:
         """The group that decides how a person is read: a guardian is one who is nothing else."""
@@ -56,7 +69,7 @@ def read_roles(table: Table, listing: Listing, groups: RoleGroups, school: str |
             listing.add_gone(Affiliation(*ends, role), line)
             continue
         else:
-            groups.add(person, group)
+            groups.add(person, group, ends[1])
             listing.add(Affiliation(*ends, role, _PRIMARY.get(kind_of_role.lower())), line)
             continue
         listing.protect(line, ends, role)

@@ -83,6 +83,7 @@ class UsersReader:
             schools: tuple[str | None, ...] = ()
             if groups is not None:
                 role, group = None, groups.group(source_id)
+                named = groups.schools(source_id)
             else:
                 role, group = read_role(role_text)
                 if role is None:
@@ -96,12 +97,14 @@ class UsersReader:
                     if fitting is None:
                         continue
                     schools = fitting
+                named = tuple(org for org in schools if org is not None)
             person = self._person(line, source_id, group, pick_person(cells))
             if person is None:
                 listing.protect(line, (source_id,), role)
                 continue
             listing.records.append(person)
             listing.lines.append(line)
+            listing.schools.append(named)
             if role is not None:
                 for org in schools:
                     affiliations.add(Affiliation(source_id, org, role), line)

@@ -1,7 +1,11 @@
 """The commands against the real engine: the demo district, from the first dry run to the held export."""
 
+import contextlib
 import csv
 import json
+import os
+import pty
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -87,6 +91,15 @@ def test_next_day_is_applied_and_can_be_looked_up(loaded: str, answers: Answers,
 def test_what_is_stored_is_private(loaded: str, data_dir: Path) -> None:
     assert data_dir.stat().st_mode & 0o077 == 0
     assert (data_dir / "log" / "rostersync.log").stat().st_mode & 0o077 == 0
+
+
+def test_log_names_runs_and_counts_but_no_person(loaded: str, data_dir: Path) -> None:
+    log = (data_dir / "log" / "rostersync.log").read_text(encoding="utf-8")
+    assert [json.loads(line)["event"] for line in log.splitlines()] == ["run begins", "run ends"]
+    with (FIXTURES / "day-0" / "users.csv").open(newline="", encoding="utf-8") as handle:
+        for row in csv.DictReader(handle):
+            personal = (row["sourceId"], row["givenName"], row["familyName"], row["email"], row["sms"])
+            assert [value for value in personal if value and value in log] == []
 
 
 def test_results_can_be_left_out(loaded: str, answers: Answers) -> None:
@@ -257,6 +270,52 @@ def test_yes_and_machines_are_never_asked(
     assert command("upload", loaded, FIXTURES / "day-1", "--yes")[0] == 0
     assert answers("upload", loaded, FIXTURES / "day-0", "--dry-run")["state"] == "planned"
     assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "exit_code", "people"), [("y\n", 0, 300), ("n\n", 0, 0), ("\x04", 0, 0), ("\x03", 130, 0)], ids=repr
+)
+def test_at_a_real_terminal(district: str, answers: Answers, typed: str, exit_code: int, people: int) -> None:
+    code, screen = _at_a_terminal(["upload", district, str(FIXTURES / "day-0")], typed)
+    assert code == exit_code
+    assert "Apply exactly this? [y/N]" in screen
+    assert "Traceback" not in screen
+    assert _people(answers) == people
+
+
+def _at_a_terminal(arguments: list[str], typed: str) -> tuple[int, str]:
+    """Run the program in a terminal of its own and type once it has asked; returns exit code and screen."""
+    process, terminal = pty.fork()
+    if process == 0:
+        os.execv(sys.executable, [sys.executable, "-m", "cli.main", *arguments])
+    screen = b""
+    with contextlib.suppress(OSError):  # the terminal closes when the program ends
+        while data := os.read(terminal, 4096):
+            before, screen = screen, screen + data
+            if b"[y/N] " in screen and b"[y/N] " not in before:
+                os.write(terminal, typed.encode())
+    _, status = os.waitpid(process, 0)
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(status), screen.decode()
+
+
+# --- the other database -------------------------------------------------------------------------------------------
+
+
+def test_the_same_on_postgresql(
+    answers: Answers, data_dir: Path, postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROSTERSYNC_DATABASE_URL", postgresql_url)
+    assert answers("db", "status")["version"] == "empty"
+    assert answers("db", "upgrade")["done"].startswith("Upgraded from empty")
+    assert answers("db", "status")["database"] == "postgresql"
+    answers("tenant", "add", TENANT)
+    answers("school", "add", TENANT, "--file", FIXTURES / "schools.csv")
+    assert answers("upload", TENANT, FIXTURES / "day-0")["state"] == "applied"
+    held = answers("upload", TENANT, FIXTURES / "broken", exit_code=4)
+    assert answers("plan", "discard", held["run_id"])["state"] == "discarded"
+    assert answers("explain", TENANT, "0000001")["status"] == "active"
+    assert not (data_dir / "rostersync.db").exists()
 
 
 # --- the demo -----------------------------------------------------------------------------------------------------

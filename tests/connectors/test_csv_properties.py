@@ -97,7 +97,7 @@ def _decodes(content: bytes) -> bool:
 cells = st.text(st.characters(codec="utf-8", exclude_characters=",\0"), max_size=12)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(rows=st.lists(st.tuples(ids, cells, cells), min_size=1, max_size=6), end=st.sampled_from(["\n", "\r\n"]))
 def test_well_formed_cells_of_several_lines_come_through(rows: list[tuple[str, str, str]], end: str) -> None:
     out = io.StringIO()
@@ -108,7 +108,7 @@ def test_well_formed_cells_of_several_lines_come_through(rows: list[tuple[str, s
     assert [fault for _, _, fault in found] == [None] * len(rows)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.lists(st.sampled_from(["a", "b,", '"', '""', ",", "\n", "\r", "\r\n", "x" * 70_000, "é"]), max_size=40))
 def test_the_lines_of_any_text_are_all_accounted_for(pieces: list[str]) -> None:
     lines = io.StringIO("".join(pieces), newline="").readlines()
@@ -128,7 +128,7 @@ CHUNKS = st.one_of(
 )
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(name=NAMES, head=st.one_of(st.just(b""), HEADERS), chunks=st.lists(CHUNKS, max_size=25))
 def test_no_bytes_ever_raise(name: str, head: bytes, chunks: list[bytes]) -> None:
     _, events = pull_bytes(name, head + b"".join(chunks), page_size=2)

@@ -63,9 +63,7 @@ def _entities(before: dict[str, str], rows: list[tuple[str, str]] | None) -> dic
 names = st.sampled_from(["Kim", "Max", "Ada", BAD])
 rows_of_people = st.none() | st.lists(st.tuples(st.sampled_from(PEOPLE), names), max_size=8)
 rows_of_classes = st.none() | st.lists(st.tuples(st.sampled_from(CLASS_IDS), names), max_size=4)
-rows_of_enrollments = st.none() | st.lists(
-    st.tuples(st.sampled_from(CLASS_IDS), st.sampled_from(PEOPLE)), max_size=12
-)
+rows_of_enrollments = st.none() | st.lists(st.tuples(st.sampled_from(CLASS_IDS), st.sampled_from(PEOPLE)), max_size=12)
 days = st.lists(st.builds(Day, rows_of_people, rows_of_classes, rows_of_enrollments), min_size=1, max_size=6)
 
 

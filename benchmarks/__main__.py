@@ -1,0 +1,35 @@
+"""``python -m benchmarks``: all measurements on both databases, as Markdown (about half an hour at 100,000 people).
+
+``--people 1000000`` is a run of hours. Comparisons that need what is not installed are left out, and say so.
+"""
+
+import argparse
+import importlib.util
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks import against_dlt, csv_district
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run and print section after section."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--people", type=int, default=100_000)
+    parser.add_argument("--repeat", type=int, default=3)
+    given = parser.parse_args(arguments)
+    modules = [csv_district]
+    if importlib.util.find_spec("dlt"):
+        modules.append(against_dlt)
+    for module in modules:
+        for kind in ("sqlite", "postgresql"):
+            with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+                sys.stdout.write(module.run(Path(folder), given.people, kind, given.repeat))
+                sys.stdout.flush()
+    if against_dlt not in modules:
+        sys.stdout.write("Not compared with dlt: install benchmarks/requirements.in for that.\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
