@@ -2,13 +2,15 @@
 
 Rows are plain tuples, as there may be millions. Their layouts (``…`` are the kind's columns, see ``COLUMNS``):
 
-* entities, create / update / restore: id, source id, key, fingerprint, listing, line, before, after, …
+* entities, create: id, source id, key, fingerprint, listing, line, …
+* entities, update / restore: id, source id, key, fingerprint, listing, line, …, before, after
 * entities, link / touch: id, source id, key, fingerprint, listing, line
 * entities, archive: id, cause, coverage seq
-* relations, create / update / restore: first id, second id, role, fingerprint, listing, line, before, after, …
+* relations, create: first id, second id, role, fingerprint, listing, line, …
+* relations, update / restore: first id, second id, role, fingerprint, listing, line, …, before, after
 * relations, archive: first id, second id, role, cause, coverage seq
 
-``before`` and ``after`` are JSON objects of the fields that differ (None for a create). ``link`` adds a source's id to an
+``before`` and ``after`` are JSON objects of the fields that differ. ``link`` adds a source's id to an
 entity that something else manages; ``touch`` refreshes the fingerprint of a record whose meaning did not change.
 """
 

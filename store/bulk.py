@@ -1,7 +1,8 @@
 """Many rows at once, inside SQLAlchemy's own connection and transaction: executemany on SQLite, COPY on PostgreSQL."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -21,20 +22,38 @@ def quoted(name: str) -> str:
     return f'"{name}"'
 
 
-def insert_rows(connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[Row]) -> None:
-    """Insert ``rows``, whose values stand in the order of ``columns``. Raises the driver's IntegrityError."""
+def insert_rows(
+    connection: Connection,
+    table: Table,
+    columns: Sequence[str],
+    rows: Sequence[Row],
+    picks: Sequence[int] | None = None,
+    shared: Mapping[str, int | str | bool] | None = None,
+) -> None:
+    """Insert ``rows``; the value of ``columns[i]`` is ``row[picks[i]]`` (by default ``row[i]``). Raises the driver's errors.
+
+    ``shared`` are further columns that have one value in all rows. The last value of a row must be picked. On SQLite the
+    rows go to the driver as they are, and what is shared stands in the statement.
+    """
     if not rows:
         return
-    names = ", ".join(map(quoted, columns))
+    picks, shared = picks or range(len(columns)), shared or {}
+    names = ", ".join(map(quoted, (*columns, *shared)))
     driver = connection.connection.driver_connection
     assert driver is not None
     if is_sqlite(connection):
-        marks = ", ".join("?" * len(columns))
-        driver.executemany(f"INSERT INTO {quoted(table.name)} ({names}) VALUES ({marks})", rows)
+        values = ", ".join([*(f"?{pick + 1}" for pick in picks), *map(_literal, shared.values())])
+        driver.executemany(f"INSERT INTO {quoted(table.name)} ({names}) VALUES ({values})", rows)
         return
+    constants = tuple(shared.values())
+    take = itemgetter(*picks)
     with driver.cursor() as cursor, cursor.copy(f"COPY {quoted(table.name)} ({names}) FROM STDIN") as copy:
         for row in rows:
-            copy.write_row(row)
+            copy.write_row(take(row) + constants)
+
+
+def _literal(value: int | str | bool) -> str:
+    return str(int(value)) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"
 
 
 def update_rows(

@@ -4,6 +4,7 @@ Everything is read inside the caller's one read transaction, so that an export i
 source ids (about 30 bytes each) and one batch.
 """
 
+from array import array
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple, cast
@@ -57,7 +58,8 @@ class SourceIds:
         start, end = ends[entity_id - 1], ends[entity_id]
         return self._texts[start:end].decode() if end > start else None
 
-    def _fill(self, active: NDArray[np.bool_], links: Iterator[Row], shared: set[int]) -> NDArray[np.int64]:
+    def _fill(self, active: NDArray[np.bool_], links: Iterator[Row], shared: set[int]) -> "array[int]":
+        """Where each entity's id ends in the texts, by internal id."""
         lengths = np.zeros(len(active), dtype=np.int64)
         taken: set[int] = set()
         link = next(links, None)
@@ -74,7 +76,7 @@ class SourceIds:
             text = source_id.encode()
             self._texts += text
             lengths[entity_id] = len(text)
-        return np.cumsum(lengths)
+        return array("q", np.cumsum(lengths).tobytes())
 
 
 class People(NamedTuple):

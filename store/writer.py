@@ -26,16 +26,12 @@ TABLES: dict[Kind, Table] = {
 _LINK: Table = tables.Link.__table__  # type: ignore[attr-defined]
 _CHANGE: Table = tables.Change.__table__  # type: ignore[attr-defined]
 
-_LINK_COLUMNS = (
-    "connection_id", "kind", "source_id", "tenant_id", "entity_id", "key", "fingerprint", "manages", "active", "listing",
-    "line", "run_id",
-)  # fmt: skip
+_LINK_COLUMNS = ("entity_id", "source_id", "key", "fingerprint", "listing", "line")
 _CHANGE_COLUMNS = (
     "run_id", "seq", "tenant_id", "kind", "action", "subject_id", "object_id", "role", "cause", "coverage_seq", "before",
     "after",
 )  # fmt: skip
 _PLACE = ("fingerprint", "listing", "line")
-_HISTORY = ("connection_id", "status", "created_run_id")
 _REVIVED = ("status", "archived_run_id", "archived_cause", "archived_at")
 _ARCHIVED = ("status", "archived_run_id", "archived_cause", "archived_at")
 
@@ -80,17 +76,31 @@ class RosterWriter:
             self._change_entities(chunk)
 
     def _create_entities(self, kind: Kind, rows: Rows) -> None:
-        tenant, history = self._tenant_id, (self._connection_id, "active", self._run_id)
-        columns = ("tenant_id", "id", *COLUMNS[kind], *_HISTORY)
-        insert_rows(self._connection, TABLES[kind], columns, [(tenant, row[0], *row[8:], *history) for row in rows])
-        self._add_links(kind, rows, manages=True)
+        columns = COLUMNS[kind]
+        insert_rows(
+            self._connection, TABLES[kind], ("id", *columns), rows, (0, *range(6, 6 + len(columns))), self._owned()
+        )
+        self._add_links(kind, [row[:6] for row in rows], manages=True)
+
+    def _owned(self) -> dict[str, Any]:
+        """What all rows that a run creates have in common."""
+        return {
+            "tenant_id": self._tenant_id,
+            "connection_id": self._connection_id,
+            "status": "active",
+            "created_run_id": self._run_id,
+        }
 
     def _add_links(self, kind: Kind, rows: Rows, manages: bool) -> None:
-        tenant, source, run = self._tenant_id, self._connection_id, self._run_id
-        links = [
-            (source, kind, row[1], tenant, row[0], row[2], row[3], manages, True, row[4], row[5], run) for row in rows
-        ]
-        insert_rows(self._connection, _LINK, _LINK_COLUMNS, links)
+        shared = {
+            "connection_id": self._connection_id,
+            "kind": kind,
+            "tenant_id": self._tenant_id,
+            "manages": manages,
+            "active": True,
+            "run_id": self._run_id,
+        }
+        insert_rows(self._connection, _LINK, _LINK_COLUMNS, rows, range(6), shared)
 
     def _move_links(self, kind: Kind, rows: Rows, active: bool | None = None) -> None:
         """Fingerprint and place of what the source says now (and that it is active again).
@@ -111,10 +121,10 @@ class RosterWriter:
         kind, restore = chunk.kind, chunk.operation == "restore"
         columns = (*COLUMNS[kind], "changed_run_id", *(_REVIVED if restore else ()))
         extra = (self._run_id, "active", None, None, None) if restore else (self._run_id,)
-        rows = [(*row[8:], *extra, self._tenant_id, row[0]) for row in chunk.rows]
+        rows = [(*row[6:-2], *extra, self._tenant_id, row[0]) for row in chunk.rows]
         update_rows(self._connection, TABLES[kind], columns, ("tenant_id", "id"), rows)
         self._move_links(kind, chunk.rows, active=True if restore else None)
-        self._note([(kind, chunk.operation, row[0], None, None, None, None, row[6], row[7]) for row in chunk.rows])
+        self._note([(kind, chunk.operation, row[0], None, None, None, None, row[-2], row[-1]) for row in chunk.rows])
 
     def _archive_entities(self, kind: Kind, rows: Rows) -> None:
         archived = [("archived", self._run_id, row[1], self._now, self._tenant_id, row[0]) for row in rows]
@@ -134,23 +144,21 @@ class RosterWriter:
             self._change_relations(chunk)
 
     def _create_relations(self, kind: Kind, rows: Rows) -> None:
-        tenant, history = self._tenant_id, (self._connection_id, "active", self._run_id)
-        if kind == "guardianship":
-            columns = ("tenant_id", *ENDS[kind], *_PLACE, *COLUMNS[kind], *_HISTORY)
-            new = [(tenant, row[0], row[1], *row[3:6], *row[8:], *history) for row in rows]
+        end = 6 + len(COLUMNS[kind])
+        if kind == "guardianship":  # it has no role
+            columns, picks = (*ENDS[kind], *_PLACE, *COLUMNS[kind]), (0, 1, *range(3, end))
         else:
-            columns = ("tenant_id", *ENDS[kind], "role", *_PLACE, *COLUMNS[kind], *_HISTORY)
-            new = [(tenant, *row[:6], *row[8:], *history) for row in rows]
-        insert_rows(self._connection, TABLES[kind], columns, new)
+            columns, picks = (*ENDS[kind], "role", *_PLACE, *COLUMNS[kind]), tuple(range(end))
+        insert_rows(self._connection, TABLES[kind], columns, rows, picks, self._owned())
 
     def _change_relations(self, chunk: Chunk) -> None:
         kind, restore = chunk.kind, chunk.operation == "restore"
         revived = (*_REVIVED, "connection_id") if restore else ()
         extra = (self._run_id, "active", None, None, None, self._connection_id) if restore else (self._run_id,)
         columns = (*_PLACE, *COLUMNS[kind], "changed_run_id", *revived)
-        rows = [(*row[3:6], *row[8:], *extra, *self._key(kind, row)) for row in chunk.rows]
+        rows = [(*row[3:-2], *extra, *self._key(kind, row)) for row in chunk.rows]
         update_rows(self._connection, TABLES[kind], columns, self._key_columns(kind), rows)
-        self._note_relations(kind, chunk.operation, [(row, None, None, row[6], row[7]) for row in chunk.rows])
+        self._note_relations(kind, chunk.operation, [(row, None, None, row[-2], row[-1]) for row in chunk.rows])
 
     def _archive_relations(self, kind: Kind, rows: Rows) -> None:
         archived = [("archived", self._run_id, row[3], self._now, *self._key(kind, row)) for row in rows]

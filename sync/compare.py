@@ -108,7 +108,7 @@ class Comparison:
             updates: list[tuple[Any, ...]] = []
             restores: list[tuple[Any, ...]] = []
             for row, back in zip(rows, archived.tolist(), strict=True):
-                differs = difference(kind, before[row[0], row[1], row[2]], row[8:]) or ("{}", "{}")
-                (restores if back else updates).append((*row[:6], *differs, *row[8:]))
+                differs = difference(kind, before[row[0], row[1], row[2]], row[6:]) or ("{}", "{}")
+                (restores if back else updates).append((*row, *differs))
             self._context.plan.append(Chunk(kind, "update", updates))
             self._context.plan.append(Chunk(kind, "restore", restores))

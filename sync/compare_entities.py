@@ -167,7 +167,7 @@ class EntityComparer:
         if not len(created):
             return
         rows = [
-            (entity_id, *heads.of(index), None, None, *columns(heads.record_index(index)))
+            (entity_id, *heads.of(index), *columns(heads.record_index(index)))
             for entity_id, index in zip(result.created_ids.tolist(), created.tolist(), strict=True)
         ]
         context.counts[kind].created += len(rows)
@@ -176,7 +176,7 @@ class EntityComparer:
         self._remember_class_schools(kind, rows)
         if context.entities(kind).managed_before:
             keys = context.new_natural_keys.setdefault(kind, [])
-            keys.extend(natural_key(kind, row[8:]) for row in rows)
+            keys.extend(natural_key(kind, row[6:]) for row in rows)
 
     def _plan_changes(self, page: Page, heads: "_Heads", columns: ColumnsOf, result: PageComparison) -> None:
         if not len(result.changed):
@@ -194,10 +194,10 @@ class EntityComparer:
             new = columns(heads.record_index(index))
             differs = difference(kind, before[entity_id], new)
             if not active[place]:
-                rows["restore"].append((entity_id, *head, *(differs or ("{}", "{}")), *new))
+                rows["restore"].append((entity_id, *head, *new, *(differs or ("{}", "{}"))))
                 marks[place] = outcomes.RESTORED
             elif differs:
-                rows["update"].append((entity_id, *head, *differs, *new))
+                rows["update"].append((entity_id, *head, *new, *differs))
                 marks[place] = outcomes.UPDATED
             elif head[2] != fingerprints[place]:
                 rows["touch"].append((entity_id, *head))
@@ -213,7 +213,7 @@ class EntityComparer:
     def _remember_class_schools(self, kind: Kind, rows: list[tuple[Any, ...]]) -> None:
         if kind == "class" and rows:
             self._context.class_schools.put(
-                np.array([row[0] for row in rows], dtype=np.int64), np.array([row[9] for row in rows], dtype=np.uint32)
+                np.array([row[0] for row in rows], dtype=np.int64), np.array([row[7] for row in rows], dtype=np.uint32)
             )
 
     # --- problems --------------------------------------------------------------------------------------------------

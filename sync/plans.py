@@ -56,7 +56,7 @@ def _fields(chunk: Chunk, row: tuple[object, ...]) -> str:
     """Which fields an update changes; never their values."""
     if chunk.operation not in ("update", "restore"):
         return ""
-    after = str(row[7])
+    after = str(row[-1])
     return ", ".join(name for name in COLUMNS[chunk.kind] if f'"{name}":' in after)
 
 

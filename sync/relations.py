@@ -169,7 +169,7 @@ class RelationBook:
         yield from self._rows(*self._new.items(), size)
 
     def changed_rows(self, size: int) -> Iterator[tuple[list[Row], Mask]]:
-        """Rows of all relations to update or restore (mask true: restore), in key order; before and after are None."""
+        """Rows of all relations to update or restore (mask true: restore), in key order, without before and after."""
         keys, values = self._changed.items()
         positions, _ = locate(self.stored.keys, keys)
         archived = (self.stored.flags[positions] & ACTIVE) == 0 if len(keys) else np.zeros(0, dtype=np.bool_)
@@ -186,7 +186,7 @@ class RelationBook:
             listings = ((part >> _LINE_BITS) & (2**_LISTING_BITS - 1)).tolist()
             lines = (part & (2**_LINE_BITS - 1)).tolist()
             yield [
-                (a, b, role(code), signed[content], LISTINGS[listing], line, None, None, *self._content_list[content])
+                (a, b, role(code), signed[content], LISTINGS[listing], line, *self._content_list[content])
                 for a, b, code, content, listing, line in zip(
                     firsts.tolist(), seconds.tolist(), codes.tolist(), contents, listings, lines, strict=True
                 )

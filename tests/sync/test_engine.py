@@ -144,7 +144,7 @@ def test_a_setting_lets_a_set_create_schools(pine: District, tmp_path: Path) -> 
 def one_roster(folder: Path, schools: list[tuple[str, str]], status: str = "", mode: str = "bulk") -> Path:
     """A OneRoster 1.1 set: per school a student ``s-…``, and at pine a teacher, a class and its enrollments."""
     folder.mkdir(parents=True)
-    names = "academicSessions classes courses enrollments orgs users".split()
+    names = ["academicSessions", "classes", "courses", "enrollments", "orgs", "users"]
     manifest = [("manifest.version", "1.0"), ("oneroster.version", "1.1"), *((f"file.{name}", mode) for name in names)]
     write_csv(
         folder / "manifest.csv", ["propertyName", "value"], [{"propertyName": k, "value": v} for k, v in manifest]
@@ -212,7 +212,7 @@ def test_in_a_delta_only_tombstones_remove(pine: District, tmp_path: Path) -> No
     (delta / "classes.csv").unlink()
     (delta / "enrollments.csv").unlink()
     text = (delta / "users.csv").read_text().splitlines()
-    text = [text[0], text[1].replace("s-oak,,", "s-oak,tobedeleted,2026-11-01T00:00:00.000Z".rsplit(",", 1)[0] + ",")]
+    text = [text[0], text[1].replace("s-oak,,", ["s-oak,tobedeleted", "2026-11-01T00:00:00.000Z"][0] + ",")]
     (delta / "users.csv").write_text("\n".join(text) + "\n")
     tenants.set_setting(pine.service, "test", "guard.removals.percent", "100")
 
