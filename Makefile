@@ -12,7 +12,8 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCKED := $(PIP_INSTALL) --require-hashes --requirement
 PIP_COMPILE := .venv-lock/bin/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
-PYTEST := $(BIN)/python -m pytest
+# As many workers as there are cores, four at most: each starts a PostgreSQL of its own.
+PYTEST := $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4
 
 .PHONY: demo install dev test test-all check lint types imports format docs bench lock clean help
 .DEFAULT_GOAL := help

@@ -72,7 +72,7 @@ class SqliteDatabases:
         before, after = position, self._pages(name)
         assert isinstance(before, list)
         same = sum(left == right for left, right in zip(before, after, strict=False))
-        return (len(after) - same) * _PAGE / 1_000_000
+        return float((len(after) - same) * _PAGE / 1_000_000)
 
     def server_cpu(self) -> float:
         return 0.0

@@ -76,8 +76,18 @@ def save_report(
     connection.execute(update(_RUN).where(_RUN.c.id == run_id).values(values))
 
 
-def save_failure(engine: Engine, run_id: int, report: RunReport, code: str) -> None:
+def save_failure(
+    engine: Engine,
+    run_id: int,
+    tenant_id: int,
+    report: RunReport,
+    code: str,
+    coverage: Sequence[Coverage],
+    problems: Sequence[Problem],
+) -> None:
+    """The end of a run that changed nothing, with all that it had found until then."""
     with writing(engine) as connection:
+        save_findings(connection, run_id, tenant_id, coverage, problems)
         save_report(connection, run_id, report, base_revision=0)
         connection.execute(update(_RUN).where(_RUN.c.id == run_id).values(error_code=code))
 

@@ -69,11 +69,16 @@ def load_other_links(connection: Connection, tenant_id: int, connection_id: int,
 def load_relations(
     connection: Connection, tenant_id: int, connection_id: int, kind: Kind, roles: RoleCodes
 ) -> StoredState:
-    """All stored relations of a kind in the tenant, archived and foreign ones included (their flags tell)."""
+    """All stored relations of a kind in the tenant, archived and foreign ones included (their flags tell).
+
+    What another connection has archived counts as managed: whoever lists it again takes it over. What was made by hand
+    never does.
+    """
     first, second = ENDS[kind]
     table = f'"{kind}"'
     meta = f"""CAST(CASE WHEN status = 'active' THEN 1 ELSE 0 END
-        + CASE WHEN connection_id = {int(connection_id)} THEN 2 ELSE 0 END + 4 * {_listing_case(kind)} AS BIGINT)"""
+        + CASE WHEN connection_id = {int(connection_id)} OR (status <> 'active' AND connection_id IS NOT NULL)
+               THEN 2 ELSE 0 END + 4 * {_listing_case(kind)} AS BIGINT)"""
     if kind == "guardianship":
         key = f"({first} << 36) | ({second} << 8)"
         select = f"SELECT {key} AS v0, fingerprint AS v1, {meta} AS v2 FROM {table} WHERE tenant_id = {int(tenant_id)}"

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from msgspec import structs
 
 from models.pages import Coverage, Page, Refusal
 from models.plan import Chunk
@@ -30,18 +31,30 @@ class Comparison:
         self._relations = RelationComparer(context)
         self.removals = RemovalFinder(context)
         self._finished = 0
+        #: Records taken and refused of each listing.
+        self._seen: dict[tuple[Kind, str], tuple[int, int]] = {}
 
     def take_page(self, page: Page) -> None:
         self._finish_before(page.kind)
         self._context.problems.extend(page.problems)
+        counts = self._context.counts[page.kind]
+        before = counts.received - counts.refused, counts.refused
         self._refuse(page)
         if page.kind in ENTITY_KINDS:
             self._entities.take(page)
         else:
             self._relations.take(page)
+        taken, refused = self._seen.get((page.kind, page.listing), (0, 0))
+        taken += counts.received - counts.refused - before[0] + len(page.refusals)
+        self._seen[page.kind, page.listing] = taken, refused + counts.refused - before[1]
 
     def take_coverage(self, coverage: Coverage) -> None:
+        """A listing of which nothing could be taken proves nothing, however completely it was read."""
         self._finish_before(coverage.kind)
+        taken, refused = self._seen.get((coverage.kind, coverage.listing), (0, 0))
+        if coverage.verdict == "complete" and refused and not taken:
+            reason = f"none of its {refused} records could be taken"
+            coverage = structs.replace(coverage, verdict="none", reason=reason)
         self._context.coverage.append(coverage)
 
     def finish(self) -> None:

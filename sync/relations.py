@@ -78,7 +78,7 @@ class RelationBook:
         same = known & fresh
         if len(stored):
             ours = flags == (ACTIVE | MANAGED)
-            foreign = ((flags & MANAGED) == 0) & ((flags & ACTIVE) != 0)
+            foreign = (flags & MANAGED) == 0
             same &= (ours & (stored.fingerprints[positions] == fingerprints)) | foreign
         differs = known & fresh & ~same
         created = ~known & fresh

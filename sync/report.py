@@ -33,6 +33,8 @@ def describe_failure(this: Run, error: BaseException) -> RunReport:
     report = _base(this, "failed")
     if isinstance(error, RosterSyncError):
         report.error, report.error_for_engineer = error.for_admin, error.for_engineer
+    elif isinstance(error, KeyboardInterrupt):
+        report.error, report.error_for_engineer = "The run was canceled; the roster is as it was.", "interrupt"
     else:
         report.error = "The run stopped because of an error in rostersync; the roster is as it was."
         report.error_for_engineer = type(error).__name__

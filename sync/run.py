@@ -11,8 +11,9 @@ from pathlib import Path
 
 import msgspec
 import structlog
+from sqlalchemy.exc import DBAPIError, OperationalError
 
-from models.errors import RosterSyncError, StalePlanError
+from models.errors import DistrictActionError, RetryLaterError, RosterSyncError, StalePlanError
 from models.pages import Arrival, Coverage, PullEvent
 from models.progress import Progress, ProgressCallback
 from models.report import RunReport
@@ -83,12 +84,19 @@ def run(
         this = _begin(service, order, scratch)
         try:
             comparison = _pull_check_compare(this, pull(scratch))
+            _refuse_nothing_usable(this)
             plan = _guard(service, this, comparison, scratch)
             report = describe(this, plan)
             _apply(service, this, plan, report)
             if finish:
                 finish(this, plan, report)
             return report
+        except RosterSyncError as error:
+            _fail(service, this, error)
+            raise
+        except (OperationalError, OSError) as error:
+            _fail(service, this, busy := _storage_error(error))
+            raise busy from error
         except BaseException as error:
             _fail(service, this, error)
             raise
@@ -125,9 +133,31 @@ def _pull_check_compare(this: Run, events: Iterator[PullEvent]) -> Comparison:
     return comparison
 
 
+def _refuse_nothing_usable(this: Run) -> None:
+    """A run that took nothing of all that came must not look like one that had nothing to do."""
+    counts = this.context.counts.values()
+    refused, received = sum(c.refused for c in counts), sum(c.received for c in counts)
+    taken = sum(c.created + c.updated + c.unchanged + c.restored for c in counts)
+    if refused and not taken:
+        most = next((entry for entry in this.context.problems.counted() if entry.severity == "error"), None)
+        why = f" Most frequent ({most.count} times, {most.file}): {most.sentence}" if most else ""
+        raise DistrictActionError(
+            f"None of the records could be taken.{why}", f"{received} received, {refused} refused"
+        )
+
+
+def _storage_error(error: Exception) -> RetryLaterError:
+    """Busy, unreachable or full: the roster is as it was, and the same run may go through later."""
+    return RetryLaterError(
+        "The database or the disk could not be written (busy, unreachable or full); the roster is as it was. Try again.",
+        type(getattr(error, "orig", error)).__name__,
+    )
+
+
 def _guard(service: Service, this: Run, comparison: Comparison, scratch: Path) -> Plan:
     """Measure the plan and decide what waits."""
     this.order.progress(Progress("guard"))
+    runs.set_state(service.engine, this.id, "checking")
     this.first_sync = comparison.first_sync
     with reading(service.engine) as connection:
         names = load_school_names(connection, this.order.tenant_id)
@@ -169,7 +199,18 @@ def _fail(service: Service, this: Run, error: BaseException) -> None:
     report = describe_failure(this, error)
     code = error.code if isinstance(error, RosterSyncError) else "unexpected"
     log.warning("run failed", run=this.id, tenant=this.order.tenant, code=code, error=type(error).__name__)
-    runs.save_failure(service.engine, this.id, report, code)
+    try:
+        runs.save_failure(
+            service.engine,
+            this.id,
+            this.order.tenant_id,
+            report,
+            code,
+            this.context.coverage,
+            this.context.problems.kept,
+        )
+    except DBAPIError:  # the database is the trouble: the tenant's next run will mark this one as interrupted
+        log.warning("the failure could not be stored", run=this.id, tenant=this.order.tenant)
 
 
 def stored_report(row_report: str) -> RunReport:

@@ -1,12 +1,14 @@
 """What the engine does beside the ten rules: restore, several connections, hand-made rows, scopes, references, limits."""
 
 import csv
+import sqlite3
 import threading
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
-from models.errors import RosterSyncError, TenantBusyError
+from models.errors import DistrictActionError, RetryLaterError, RosterSyncError, TenantBusyError
 from models.report import RunReport
 from store import database, schema
 from store.database import writing
@@ -464,3 +466,36 @@ def test_a_run_that_was_killed_is_failed_by_the_next_one(oak: District) -> None:
     killed = history.get_run(oak.service, 1)
     assert killed.state == "failed"
     assert "interrupted" in killed.error
+
+
+def test_a_run_that_takes_nothing_does_not_look_like_success(pine: District) -> None:
+    files = Files(users={f"s{number}": user(schools="nowhere") for number in range(5)})
+    with pytest.raises(DistrictActionError, match="None of the records could be taken") as caught:
+        pine.upload(files)
+    assert "The school is not known here" in caught.value.for_admin
+    (newest,) = history.list_runs(pine.service)
+    assert newest.state == "failed"
+    assert len(history.list_problems(pine.service, newest.run_id)) == 5
+
+
+def test_a_database_that_cannot_be_written_says_try_again(oak: District, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_args: object, **_options: object) -> None:
+        raise OperationalError("INSERT", {}, sqlite3.OperationalError("database or disk is full"))
+
+    monkeypatch.setattr("store.writer.insert_rows", full)
+    with pytest.raises(RetryLaterError, match="the roster is as it was"):
+        oak.upload(district())
+    assert history.list_runs(oak.service)[0].state == "failed"
+    assert oak.people() == {}
+
+
+def test_what_another_connection_archived_is_taken_over_by_who_lists_it(oak: District) -> None:
+    files = without_guardians()
+    oak.upload(files)
+    oak.upload(Files(guardians=[row("s1", "g1"), row("s2", "g2")]), connection="guardians")
+    oak.upload(Files(guardians=[row("s2", "g2")]), connection="guardians")
+    assert oak.guardianships("archived") == {("s1", "g1")}
+    with writing(oak.service.engine) as connection:
+        connection.exec_driver_sql("UPDATE guardianship SET connection_id = NULL WHERE status = 'archived'")
+    oak.upload(Files(guardians=[row("s1", "g1"), row("s2", "g2")]), connection="guardians")
+    assert oak.guardianships() == {("s2", "g2")}, "a row made by hand, archived by hand, stays archived"

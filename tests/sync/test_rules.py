@@ -396,7 +396,7 @@ def test_an_error_while_applying_leaves_the_old_roster(pine: District, monkeypat
     before = pine.snapshot()
     assert files.users
     files.users["late"] = user()
-    monkeypatch.setattr("store.runs.save_findings", _fail)
+    monkeypatch.setattr("store.runs.bump_revision", _fail)
 
     with pytest.raises(RuntimeError):
         pine.upload(files)
