@@ -73,8 +73,8 @@ def over_limit(students: Ints, counts: NDArray[np.uint8], limit: int) -> Mask:
     return mask
 
 
-def zero_variants(source_id: str) -> list[str]:
-    """Ids that differ from this one only by leading zeros, as spreadsheets make them: without, and with one or two more."""
-    stripped = source_id.lstrip("0")
-    variants = {stripped, f"0{source_id}", f"00{source_id}", source_id[1:] if source_id.startswith("0") else stripped}
-    return [variant for variant in sorted(variants) if variant and variant != source_id]
+def zero_variants(source_id: str, most: int = 10) -> list[str]:
+    """Ids that differ from this one only by leading zeros, as spreadsheets make them: fewer, or up to ``most`` more."""
+    zeros = len(source_id) - len(source_id.lstrip("0"))
+    fewer = [source_id[count:] for count in range(1, zeros + 1) if source_id[count:]]
+    return fewer + ["0" * count + source_id for count in range(1, most + 1)]

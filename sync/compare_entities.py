@@ -234,12 +234,19 @@ class EntityComparer:
         """Only new ids are looked at: for stored ones the warning was given when they came."""
         if not len(indexes):
             return
-        ids = [cast(Entity, page.records[index]).source_id for index in indexes.tolist()]
-        near = [source_id[1:] if source_id[:1] == "0" else f"0{source_id}" for source_id in ids]
-        suspicious = self._context.entities(page.kind).knows(keys_from(near))
-        for place in np.flatnonzero(suspicious).tolist():
-            variants = [v for v in zero_variants(ids[place]) if v == near[place]]
-            self._problem(page, int(indexes[place]), "id_zero_variant", "sourcedId", " ".join(variants))
+        book = self._context.entities(page.kind)
+        most = 10 if book.managed_before else 1  # a first sync is compared with itself only
+        near: list[str] = []
+        owners: list[int] = []
+        for index in indexes.tolist():
+            variants = zero_variants(cast(Entity, page.records[index]).source_id, most)
+            near += variants
+            owners += [index] * len(variants)
+        told: set[int] = set()
+        for place in np.flatnonzero(book.knows(keys_from(near))).tolist():
+            if owners[place] not in told:
+                told.add(owners[place])
+                self._problem(page, owners[place], "id_zero_variant", "sourcedId", near[place])
 
     def _problem(self, page: Page, index: int, code: str, field: str, detail: str = "") -> None:
         source_id = cast(Entity, page.records[index]).source_id

@@ -31,11 +31,10 @@ def clean_cell(text: str, shape: Shape) -> tuple[str, str]:
         bare = _without_invisible(bare)
     if bare != text:
         told = "invisible_characters"
-    unquoted = _unquote(bare, shape)
-    if unquoted != bare:
-        told = "quotes_left"
-        unquoted = _strip_invisible(unquoted)
-    return unquoted, told
+    # Until nothing changes: a value must read the same when it is exported and read again.
+    while (unquoted := _strip_invisible(_unquote(bare, shape))) != bare:
+        told, bare = "quotes_left", unquoted
+    return bare, told
 
 
 def _is_invisible(char: str) -> bool:

@@ -97,13 +97,16 @@ class ReadList(NamedTuple):
     cleaned: bool = False
 
 
+_AROUND_ENTRIES = " \t\r\n\"'\u201c\u201d\u201e\u00ab\u00bb"
+
+
 def read_list(text: str) -> ReadList:
     """Entries separated by comma, semicolon or bar, in order, each without surrounding space and quotes."""
     if ";" in text or "|" in text:
         text = text.replace(";", ",").replace("|", ",")
     if not text:
         return ReadList(())
-    parts = [part.strip(" \t\r\n\"'") for part in text.split(",")]
+    parts = [part.strip(_AROUND_ENTRIES) for part in text.split(",")]
     entries = tuple(dict.fromkeys(part for part in parts if part))
     return ReadList(entries, cleaned=len(entries) != len(parts))
 

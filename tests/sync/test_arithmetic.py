@@ -148,9 +148,9 @@ def test_nobody_lacks_a_group_whose_groups_are_not_known() -> None:
 
 
 def test_zero_variants_are_what_spreadsheets_make() -> None:
-    assert "42" in zero_variants("0042")
-    assert "042" in zero_variants("42")
-    assert zero_variants("0") == ["00", "000"]
+    assert zero_variants("0042", 1) == ["042", "42", "00042"]
+    assert "0000000042" in zero_variants("42")
+    assert zero_variants("0", 2) == ["00", "000"]
 
 
 # --- guard -----------------------------------------------------------------------------------------------------------
