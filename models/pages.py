@@ -54,7 +54,8 @@ class Coverage(msgspec.Struct, frozen=True):
     """What a pull proved about one listing of one kind: only "complete" lets absence remove anything.
 
     ``scope`` is the source id of the one school that the listing covers, None for the whole district. ``reason`` is
-    a plain sentence for every other verdict ("users.csv could not be read to its end", "delta file").
+    a plain sentence for every other verdict ("users.csv could not be read to its end", "delta file"). ``delta``: the
+    listing holds changes only, so that an empty one is nothing unusual.
     """
 
     kind: Kind
@@ -65,6 +66,7 @@ class Coverage(msgspec.Struct, frozen=True):
     refused: int = 0
     reason: str = ""
     scope: str | None = None
+    delta: bool = False
 
 
 class Arrival(msgspec.Struct, frozen=True):

@@ -52,7 +52,7 @@ def sentence(code: str, field: str = "", detail: str = "") -> str:
     """The catalog's sentence and advice for a code, filled in."""
     entry = CATALOG[code]
     text = f"{entry.sentence} {entry.advice}".format(field=field or "a field", detail=detail)
-    return " ".join(text.split())
+    return " ".join(text.split()).replace(" .", ".").replace(" ;", ";")
 
 
 def _catalog(*entries: tuple[str, Severity, str, str]) -> dict[str, ProblemType]:

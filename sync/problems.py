@@ -2,7 +2,7 @@
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from models.problems import CATALOG, Problem, sentence
 from models.report import ProblemCount, ProblemView
@@ -63,10 +63,21 @@ class ProblemLog:
         ]
         return sorted(counts, key=lambda entry: (_RANK[entry.severity], -entry.count, entry.file, entry.code))
 
-    def first(self, limit: int) -> list[ProblemView]:
-        """The first problems, errors before warnings before notices."""
-        ranked = sorted(self.kept, key=lambda problem: _RANK[problem.severity])
-        return [view(problem) for problem in ranked[:limit]]
+    def first(self, limit: int, per_code: int = 5) -> list[ProblemView]:
+        """The first problems, errors before warnings before notices, and of each code and file only a few."""
+        shown: Counter[tuple[str, str]] = Counter()
+        views: list[ProblemView] = []
+        for problem in sorted(self.kept, key=lambda problem: _RANK[problem.severity]):
+            place = (problem.code, problem.file)
+            shown[place] += 1
+            if shown[place] <= per_code:
+                views.append(view(problem))
+        return views[:limit]
+
+    def main_error(self, files: Sequence[str]) -> ProblemCount | None:
+        """The most frequent error of the first file (in their order of arrival) that has one; later files suffer from it."""
+        errors = [entry for entry in self.counted() if entry.severity == "error"]
+        return next((entry for file in files for entry in errors if entry.file == file), None)
 
     def count(self, severity: str, file: str | None = None) -> int:
         return sum(

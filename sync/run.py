@@ -139,11 +139,13 @@ def _refuse_nothing_usable(this: Run) -> None:
     refused, received = sum(c.refused for c in counts), sum(c.received for c in counts)
     taken = sum(c.created + c.updated + c.unchanged + c.restored for c in counts)
     if refused and not taken:
-        most = next((entry for entry in this.context.problems.counted() if entry.severity == "error"), None)
-        why = f" Most frequent ({most.count} times, {most.file}): {most.sentence}" if most else ""
+        main = this.context.problems.main_error([arrival.file for arrival in this.arrivals])
+        why = f" In {main.file}, {main.count} times: {main.sentence}" if main else ""
         raise DistrictActionError(
             f"None of the records could be taken.{why}", f"{received} received, {refused} refused"
         )
+    if not received and not any(statement.delta for statement in this.context.coverage):
+        raise DistrictActionError("The files hold no records at all; check the export's filters.", "no record received")
 
 
 def _storage_error(error: Exception) -> RetryLaterError:

@@ -97,7 +97,7 @@ class Listing:
             verdict, reason = "partial", f"{self.unidentified} row(s) of {self.file} have no readable id"
         elif doubt:
             verdict, reason = "partial", doubt
-        return Coverage(self.kind, self.listing, self.file, verdict, self.received, self.refused, reason, scope)
+        return Coverage(self.kind, self.listing, self.file, verdict, self.received, self.refused, reason, scope, delta)
 
     def coverage_beside(self, people: Coverage) -> Coverage:
         """State what relations prove that stand on the rows of people: as much as those, even if there are none."""

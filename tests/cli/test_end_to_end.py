@@ -5,6 +5,8 @@ import csv
 import json
 import os
 import pty
+import select
+import signal
 import sys
 import zipfile
 from collections.abc import Callable
@@ -20,6 +22,8 @@ from cli.commands.demo import FIXTURES, steps
 Command = Callable[..., tuple[int, str, str]]
 Answers = Callable[..., Any]
 TENANT = "springfield"
+#: Seconds without a sign of life after which a program at a terminal is taken to hang.
+PATIENCE = 60
 
 
 @pytest.fixture
@@ -287,13 +291,16 @@ def _at_a_terminal(arguments: list[str], typed: str) -> tuple[int, str]:
     """Run the program in a terminal of its own and type once it has asked; returns exit code and screen."""
     process, terminal = pty.fork()
     if process == 0:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # whoever started the tests may have it ignored
         os.execv(sys.executable, [sys.executable, "-m", "cli.main", *arguments])
     screen = b""
     with contextlib.suppress(OSError):  # the terminal closes when the program ends
-        while data := os.read(terminal, 4096):
+        while select.select([terminal], [], [], PATIENCE)[0] and (data := os.read(terminal, 4096)):
             before, screen = screen, screen + data
             if b"[y/N] " in screen and b"[y/N] " not in before:
                 os.write(terminal, typed.encode())
+        else:
+            os.kill(process, signal.SIGKILL)
     _, status = os.waitpid(process, 0)
     os.close(terminal)
     return os.waitstatus_to_exitcode(status), screen.decode()

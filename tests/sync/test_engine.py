@@ -479,6 +479,20 @@ def test_a_run_that_takes_nothing_does_not_look_like_success(pine: District) -> 
     assert len(history.list_problems(pine.service, newest.run_id)) == 5
 
 
+def test_files_without_a_single_record_do_not_look_like_success(oak: District) -> None:
+    with pytest.raises(DistrictActionError, match="hold no records at all"):
+        oak.upload(Files(users={}, classes={}, enrollments=[]))
+
+
+def test_the_first_problems_show_a_few_of_each_sort(oak: District) -> None:
+    users = {f"s{number}": user(role="wizard") for number in range(30)}
+    users |= {"ok": user(email="nonsense"), "ok2": user(schools="nowhere")}
+    report = oak.upload(Files(users=users))
+    shown = [problem.code for problem in report.first_problems]
+    assert (shown.count("unknown_role"), shown.count("unknown_school"), shown.count("bad_email")) == (5, 1, 1)
+    assert codes(report)["unknown_role"] == 30
+
+
 def test_a_database_that_cannot_be_written_says_try_again(oak: District, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_args: object, **_options: object) -> None:
         raise OperationalError("INSERT", {}, sqlite3.OperationalError("database or disk is full"))
