@@ -1,9 +1,10 @@
 """A process that is killed at any instant of an apply leaves the old roster or the new one, and nothing in the way."""
 
-import os
+import multiprocessing
 import random
 import signal
 import time
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from models.progress import Progress
@@ -14,6 +15,10 @@ from sync.upload import upload
 from tests.sync.district import District, Files, counts, district, user
 
 KILLS = 50
+
+#: A fork server: each process starts at once, without the threads and connections of the process that runs the tests.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["sync.upload"])
 
 
 def yesterday() -> Files:
@@ -34,29 +39,29 @@ def today() -> Files:
     return files
 
 
+def _apply(settings: Settings, folder: Path, told: Connection) -> None:
+    """Runs in a process of its own; tells when the apply begins."""
+
+    def tell(progress: Progress) -> None:
+        if progress.step == "apply":
+            told.send("apply")
+
+    with open_service(settings) as service:
+        upload(service, "test", [folder], started_by="tests", results="none", progress=tell)
+
+
 def apply_until_killed(settings: Settings, folder: Path, delay: float) -> bool:
-    """Upload in a process of its own; kill it ``delay`` seconds after the apply began. False when it was too late."""
-    readable, writable = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(readable)
-
-        def tell(progress: Progress) -> None:
-            if progress.step == "apply":
-                os.write(writable, b"!")
-
-        try:
-            with open_service(settings) as service:
-                upload(service, "test", [folder], started_by="tests", results="none", progress=tell)
-        finally:
-            os._exit(0)
-    os.close(writable)
-    os.read(readable, 1)
+    """Upload in another process; kill it ``delay`` seconds after the apply began. False when it was too late."""
+    ours, theirs = PROCESSES.Pipe(duplex=False)
+    child = PROCESSES.Process(target=_apply, args=(settings, folder, theirs))
+    child.start()
+    theirs.close()
+    assert ours.poll(60), "the apply never began"
+    ours.recv()
     time.sleep(delay)
-    os.kill(child, signal.SIGKILL)
-    os.close(readable)
-    _, status = os.waitpid(child, 0)
-    return os.WIFSIGNALED(status)
+    child.kill()
+    child.join()
+    return child.exitcode == -signal.SIGKILL
 
 
 def test_a_process_killed_while_applying_leaves_the_old_roster_or_the_new_one(pine: District) -> None:
