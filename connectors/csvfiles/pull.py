@@ -47,10 +47,10 @@ class Pull:
         self._page_size = options.page_size
         self._tables: dict[str, Table] = {}
         self._manifest = Manifest({})
-        self._affiliations = Spool(scratch / "affiliations.spool", Affiliation)
-        self._links = Spool(scratch / "guardianships.spool", Guardianship)
-        self._reverse = Spool(scratch / "reverse.spool", Guardianship)
-        self._guardian_links = Spool(scratch / "guardians.spool", Guardianship)
+        self._affiliations = Spool(scratch, Affiliation)
+        self._links = Spool(scratch, Guardianship)
+        self._reverse = Spool(scratch, Guardianship)
+        self._guardian_links = Spool(scratch, Guardianship)
         #: Statements and late pages that wait for their kind's turn.
         self._later: dict[Kind, list[Callable[[], Iterator[PullEvent]]]] = {kind: [] for kind in KINDS}
 

@@ -1,8 +1,12 @@
-"""Pages that must wait for their kind's turn, on disk: one users row speaks of three kinds, and memory stays flat."""
+"""Pages that must wait for their kind's turn: one users row speaks of three kinds.
+
+A small district's wait in memory; from ``_IN_MEMORY`` bytes on they go to disk, so that memory stays flat.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Generic, TypeVar
+from tempfile import SpooledTemporaryFile
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -13,6 +17,8 @@ from models.records import Affiliation, Guardianship
 from models.vocabulary import Kind
 
 R = TypeVar("R", Affiliation, Guardianship)
+
+_IN_MEMORY = 8 * 2**20
 
 
 class _Stored(msgspec.Struct, Generic[R], array_like=True):
@@ -27,11 +33,10 @@ class _Stored(msgspec.Struct, Generic[R], array_like=True):
 
 
 class Spool(Generic[R]):
-    """Pages of one record type, written to a file and read back in order, any number of times."""
+    """Pages of one record type, written first and then read back in order, any number of times."""
 
-    def __init__(self, path: Path, record_type: type[R]) -> None:
-        self._path = path
-        self._file: BinaryIO | None = None
+    def __init__(self, scratch: Path, record_type: type[R]) -> None:
+        self._file = SpooledTemporaryFile(max_size=_IN_MEMORY, dir=str(scratch))  # noqa: SIM115
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(_Stored[record_type]).decode  # type: ignore[valid-type]
 
@@ -50,34 +55,29 @@ class Spool(Generic[R]):
             )
         )
         try:
-            if self._file is None:
-                self._file = self._path.open("wb")
             self._file.write(len(payload).to_bytes(8, "big"))
             self._file.write(payload)
         except OSError as error:
             raise no_room(error) from None
 
     def pages(self) -> Iterator[Page]:
-        if self._file is None:
-            return
-        self._file.flush()
-        with self._path.open("rb") as file:
-            while size := file.read(8):
-                stored = self._decode(file.read(int.from_bytes(size, "big")))
-                yield Page(
-                    stored.kind,
-                    stored.listing,
-                    stored.file,
-                    stored.records,
-                    stored.lines,
-                    stored.problems,
-                    stored.refusals,
-                    stored.tombstones,
-                )
+        file = self._file
+        file.seek(0)
+        while size := file.read(8):
+            stored = self._decode(file.read(int.from_bytes(size, "big")))
+            yield Page(
+                stored.kind,
+                stored.listing,
+                stored.file,
+                stored.records,
+                stored.lines,
+                stored.problems,
+                stored.refusals,
+                stored.tombstones,
+            )
 
     def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
+        self._file.close()
 
 
 def no_room(error: OSError) -> RetryLaterError:
