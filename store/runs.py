@@ -29,7 +29,7 @@ INTERRUPTED = "The run was interrupted (its process ended); the roster is as it 
 def begin_run(
     engine: Engine, tenant_id: int, connection_id: int, *, dry_run: bool, started_by: str, now: str
 ) -> tuple[int, int]:
-    """A new run in state pulling, and the tenant's revision. Runs that a killed process left behind are failed.
+    """A new run in state queued, and the tenant's revision. Runs that a killed process left behind are failed.
 
     Call with the tenant's lock held.
     """
@@ -41,7 +41,7 @@ def begin_run(
         )
         revision = connection.execute(select(_TENANT.c.revision).where(_TENANT.c.id == tenant_id)).scalar_one()
         values = {
-            "tenant_id": tenant_id, "connection_id": connection_id, "state": "pulling", "dry_run": dry_run,
+            "tenant_id": tenant_id, "connection_id": connection_id, "state": "queued", "dry_run": dry_run,
             "started_by": started_by, "waits_for": "", "base_revision": revision, "created_at": now, "report": "{}",
         }  # fmt: skip
         run_id = connection.execute(_RUN.insert().values(values).returning(_RUN.c.id)).scalar_one()

@@ -83,7 +83,7 @@ def run(
     with tenant_lock(service.engine, order.tenant_id, order.tenant), service.scratch() as scratch:
         this = _begin(service, order, scratch)
         try:
-            comparison = _pull_check_compare(this, pull(scratch))
+            comparison = _pull_check_compare(service, this, pull(scratch))
             _refuse_nothing_usable(this)
             plan = _guard(service, this, comparison, scratch)
             report = describe(this, plan)
@@ -114,8 +114,9 @@ def _begin(service: Service, order: Order, scratch: Path) -> Run:
     return Run(run_id, order, revision, context, at)
 
 
-def _pull_check_compare(this: Run, events: Iterator[PullEvent]) -> Comparison:
+def _pull_check_compare(service: Service, this: Run, events: Iterator[PullEvent]) -> Comparison:
     """Pull, check and compare, page by page."""
+    runs.set_state(service.engine, this.id, "pulling")
     comparison = Comparison(this.context)
     records = 0
     for event in events:
@@ -158,8 +159,8 @@ def _storage_error(error: Exception) -> RetryLaterError:
 
 def _guard(service: Service, this: Run, comparison: Comparison, scratch: Path) -> Plan:
     """Measure the plan and decide what waits."""
-    this.order.progress(Progress("guard"))
     runs.set_state(service.engine, this.id, "checking")
+    this.order.progress(Progress("guard"))
     this.first_sync = comparison.first_sync
     with reading(service.engine) as connection:
         names = load_school_names(connection, this.order.tenant_id)
@@ -173,9 +174,9 @@ def _apply(service: Service, this: Run, plan: Plan, report: RunReport) -> None:
     Raises StalePlanError when the stored roster has moved since the plan was made.
     """
     order, context = this.order, this.context
-    order.progress(Progress("apply", records=0 if order.dry_run else plan.go.operations))
     if plan.go.operations and not order.dry_run:
         runs.set_state(service.engine, this.id, "applying")
+    order.progress(Progress("apply", records=0 if order.dry_run else plan.go.operations))
     with writing(service.engine) as connection:
         revision = runs.revision_of(connection, order.tenant_id)
         if revision != this.base_revision:

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from models.errors import DistrictActionError, RetryLaterError, RosterSyncError, TenantBusyError
+from models.progress import Progress
 from models.report import RunReport
 from store import database, schema
 from store.database import writing
@@ -514,3 +515,15 @@ def test_what_another_connection_archived_is_taken_over_by_who_lists_it(oak: Dis
         connection.exec_driver_sql("UPDATE guardianship SET connection_id = NULL WHERE status = 'archived'")
     oak.upload(Files(guardians=[row("s1", "g1"), row("s2", "g2")]), connection="guardians")
     assert oak.guardianships() == {("s2", "g2")}, "a row made by hand, archived by hand, stays archived"
+
+
+def test_a_run_goes_through_its_states_in_order(pine: District) -> None:
+    states: list[str] = []
+
+    def watch(_progress: Progress | None = None) -> None:
+        states.extend(state for (state,) in pine.rows("SELECT state FROM run"))
+
+    pine.upload(district(), progress=watch)
+    watch()
+
+    assert list(dict.fromkeys(states)) == ["pulling", "checking", "applying", "applied"]
