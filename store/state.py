@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 
 from models.state import ENDS, RoleCodes, StoredState
 from models.vocabulary import LISTINGS, Kind
-from store.bulk import fetch_integers
+from store.bulk import fetch_integers, quoted
 
 #: Where most records of a kind stand; asked for first, as the database tries the cases in order for every row.
 _USUAL_LISTING: dict[Kind, str] = {"class": "classes", "enrollment": "enrollments"}
@@ -74,24 +74,32 @@ def load_relations(
     What another connection has archived counts as managed: whoever lists it again takes it over. What was made by hand
     never does.
     """
-    first, second = ENDS[kind]
-    table = f'"{kind}"'
+    table = quoted(kind)
     meta = f"""CAST(CASE WHEN status = 'active' THEN 1 ELSE 0 END
         + CASE WHEN connection_id = {int(connection_id)} OR (status <> 'active' AND connection_id IS NOT NULL)
                THEN 2 ELSE 0 END + 4 * {_listing_case(kind)} AS BIGINT)"""
-    if kind == "guardianship":
-        key = f"({first} << 36) | ({second} << 8)"
-        select = f"SELECT {key} AS v0, fingerprint AS v1, {meta} AS v2 FROM {table} WHERE tenant_id = {int(tenant_id)}"
-        return _sorted_state(list(fetch_integers(connection, select, 3)), entities=False)
-    _number_extension_roles(connection, tenant_id, table, roles)
-    cases = " ".join(f"WHEN '{roles.name(code)}' THEN {code}" for code in roles.all_codes())
-    key = f"({first} << 36) | ({second} << 8) | (CASE role {cases} END)"
+    state = _load_relations(connection, tenant_id, kind, meta, roles)
+    if kind != "guardianship" and bool(np.any(state.keys & np.uint64(255) == 0)):
+        _number_extension_roles(connection, tenant_id, table, roles)
+        state = _load_relations(connection, tenant_id, kind, meta, roles)
+    return state
+
+
+def _load_relations(connection: Connection, tenant_id: int, kind: Kind, meta: str, roles: RoleCodes) -> StoredState:
+    """Rows whose role has no number yet get 0 for it."""
+    first, second = ENDS[kind]
+    role = "0"
+    if kind != "guardianship":
+        cases = " ".join(f"WHEN '{roles.name(code)}' THEN {code}" for code in roles.all_codes())
+        role = f"CASE role {cases} ELSE 0 END"
+    key = f"({first} << 36) | ({second} << 8) | ({role})"
+    table = quoted(kind)
     select = f"SELECT {key} AS v0, fingerprint AS v1, {meta} AS v2 FROM {table} WHERE tenant_id = {int(tenant_id)}"
     return _sorted_state(list(fetch_integers(connection, select, 3)), entities=False)
 
 
 def _number_extension_roles(connection: Connection, tenant_id: int, table: str, roles: RoleCodes) -> None:
-    """Extension roles are rare: they stand on the run of this tenant's connections, so ask only for those."""
+    """Extension roles are rare, so they are asked for only when one has been met."""
     rows = connection.execute(
         text(f"SELECT DISTINCT role FROM {table} WHERE tenant_id = :tenant AND role LIKE 'ext:%'"),
         {"tenant": tenant_id},
