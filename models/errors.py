@@ -22,6 +22,9 @@ class RosterSyncError(Exception):
     exit_code: ClassVar[int] = 1
     code: ClassVar[str] = "error"
 
+    #: The run that ended with this error, once there is one.
+    run_id: int | None = None
+
     def __init__(self, for_admin: str, for_engineer: str = "") -> None:
         super().__init__(for_admin)
         self.for_admin = for_admin

@@ -1,10 +1,13 @@
 """Settings of a tenant and of one upload, and the guard's limits."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from models.vocabulary import KINDS, Kind
+
+Percent = Annotated[float, msgspec.Meta(ge=0, le=100)]
+Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -14,9 +17,9 @@ class Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Strictly more than: 10 % of 501 allows 50. Measured per school and over the whole tenant.
     """
 
-    percent: float = 10.0
-    floor: int = 10
-    ceiling: int = 0
+    percent: Percent = 10.0
+    floor: Count = 10
+    ceiling: Count = 0
 
 
 class GuardSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,8 +30,8 @@ class GuardSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     updates: Limit = Limit(percent=75.0, floor=50)
     removals_by_kind: dict[Kind, Limit] = {}
     updates_by_kind: dict[Kind, Limit] = {}
-    churn_percent: float = 25.0
-    churn_floor: int = 10
+    churn_percent: Percent = 25.0
+    churn_floor: Count = 10
 
     def removal_limit(self, kind: Kind) -> Limit:
         return self.removals_by_kind.get(kind, self.removals)
@@ -41,7 +44,6 @@ class TenantSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What an operator can set for a tenant; stored as JSON in its row."""
 
     create_schools: bool = False
-    time_zone: str = "America/New_York"
     guard: GuardSettings = GuardSettings()
 
 

@@ -77,18 +77,25 @@ def _counted(count: int, noun: str, sentence: str) -> str:
     return text.replace("have no", "has no") if count == 1 else text
 
 
+_HELD = " (held)"
+_CONDITIONAL = (
+    (" lose ", " would lose "),
+    (" loses ", " would lose "),
+    (" have ", " would have "),
+    (" has ", " would have "),
+)
+
+
 def conditional(sentences: Sequence[str]) -> list[str]:
     """The same for what is held: it has not happened."""
-    swaps = (
-        (" lose ", " would lose "),
-        (" loses ", " would lose "),
-        (" have ", " would have "),
-        (" has ", " would have "),
-    )
     answer = []
     for sentence in sentences:
-        for old, new in swaps:
-            if old in sentence:
-                answer.append(f"{sentence.replace(old, new, 1)} (held)")
-                break
+        old, new = next(pair for pair in _CONDITIONAL if pair[0] in sentence)
+        answer.append(sentence.replace(old, new, 1) + _HELD)
     return answer
+
+
+def happened(sentences: Sequence[str]) -> list[str]:
+    """After an approval: what was held has happened now, and is all that has."""
+    held = [sentence for sentence in sentences if sentence.endswith(_HELD)]
+    return [sentence.removesuffix(_HELD).replace(" would ", " now ", 1) for sentence in held] or list(sentences)

@@ -14,6 +14,7 @@ from store.lock import tenant_lock
 from store.names import Names
 from store.writer import RosterWriter
 from sync.clock import now
+from sync.consequences import happened
 from sync.run import stored_report
 from sync.service import Service
 
@@ -95,6 +96,7 @@ def _approved(report: RunReport, done: Counter[tuple[Kind, str]], decided_by: st
         counts.restored = before.restored + done[counts.kind, "restore"]
         counts.archived = before.archived + done[counts.kind, "archive"]
         counts.held = 0
+    report.consequences = happened(report.consequences)
     after = " after a dry run" if report.dry_run else ""
     report.state, report.waits_for, report.finished_at = "applied", "", now()
     report.seconds = round(report.seconds + seconds, 3)

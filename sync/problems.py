@@ -58,7 +58,7 @@ class ProblemLog:
     def counted(self) -> list[ProblemCount]:
         """How often each code occurred in each file, worst and most frequent first."""
         counts = [
-            ProblemCount(code, CATALOG[code].severity, file, count, sentence(code))
+            ProblemCount(code, CATALOG[code].severity, file, count, sentence(code, field="…"))
             for (code, file), count in self._counts.items()
         ]
         return sorted(counts, key=lambda entry: (_RANK[entry.severity], -entry.count, entry.file, entry.code))

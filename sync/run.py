@@ -6,6 +6,7 @@ until the plan is whole, and then one transaction writes it all.
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,7 +33,7 @@ from sync.plan import Plan, Planner
 from sync.problems import ProblemLog
 from sync.report import describe, describe_failure
 from sync.service import Service
-from sync.spool import chunk_file
+from sync.spool import Spools
 
 log = structlog.get_logger("rostersync.run")
 
@@ -80,12 +81,17 @@ def run(
     ``pull`` is given an empty scratch directory. ``finish`` is called when the run has ended well, with the plan still
     at hand (for result files). Raises RosterSyncError; then the roster is as it was, and the run row says why.
     """
-    with tenant_lock(service.engine, order.tenant_id, order.tenant), service.scratch() as scratch:
-        this = _begin(service, order, scratch)
+    with (
+        tenant_lock(service.engine, order.tenant_id, order.tenant),
+        service.scratch() as scratch,
+        ExitStack() as files,
+    ):
+        spools = Spools(scratch, files)
+        this = _begin(service, order, spools)
         try:
             comparison = _pull_check_compare(service, this, pull(scratch))
             _refuse_nothing_usable(this)
-            plan = _guard(service, this, comparison, scratch)
+            plan = _guard(service, this, comparison, spools)
             report = describe(this, plan)
             _apply(service, this, plan, report)
             if finish:
@@ -102,14 +108,14 @@ def run(
             raise
 
 
-def _begin(service: Service, order: Order, scratch: Path) -> Run:
+def _begin(service: Service, order: Order, spools: Spools) -> Run:
     at = now()
     run_id, revision = runs.begin_run(
         service.engine, order.tenant_id, order.connection_id, dry_run=order.dry_run, started_by=order.started_by, now=at
     )
     reader = RosterReader(service.engine, order.tenant_id, order.connection_id)
     outcomes = Outcomes(enabled=order.results_path(run_id) is not None)
-    context = Context(reader, order.settings, ProblemLog(), outcomes, chunk_file(scratch))
+    context = Context(reader, order.settings, ProblemLog(), outcomes, spools.chunk_file())
     log.info("run begins", run=run_id, tenant=order.tenant, connection=order.connection, dry_run=order.dry_run)
     return Run(run_id, order, revision, context, at)
 
@@ -157,7 +163,7 @@ def _storage_error(error: Exception) -> RetryLaterError:
     )
 
 
-def _guard(service: Service, this: Run, comparison: Comparison, scratch: Path) -> Plan:
+def _guard(service: Service, this: Run, comparison: Comparison, spools: Spools) -> Plan:
     """Measure the plan and decide what waits."""
     runs.set_state(service.engine, this.id, "checking")
     this.order.progress(Progress("guard"))
@@ -165,7 +171,7 @@ def _guard(service: Service, this: Run, comparison: Comparison, scratch: Path) -
     with reading(service.engine) as connection:
         names = load_school_names(connection, this.order.tenant_id)
     planner = Planner(this.context, comparison.removals, this.first_sync)
-    return planner.plan(chunk_file(scratch), chunk_file(scratch), names)
+    return planner.plan(spools.chunk_file(), spools.chunk_file(), names)
 
 
 def _apply(service: Service, this: Run, plan: Plan, report: RunReport) -> None:
@@ -200,6 +206,8 @@ def _apply(service: Service, this: Run, plan: Plan, report: RunReport) -> None:
 def _fail(service: Service, this: Run, error: BaseException) -> None:
     """Write down why; the roster was not touched, as the transaction (if there was one) is rolled back."""
     report = describe_failure(this, error)
+    if isinstance(error, RosterSyncError):
+        error.run_id = this.id
     code = error.code if isinstance(error, RosterSyncError) else "unexpected"
     log.warning("run failed", run=this.id, tenant=this.order.tenant, code=code, error=type(error).__name__)
     try:

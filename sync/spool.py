@@ -1,11 +1,19 @@
 """Temporary files of one run."""
 
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 from models.plan import ChunkFile
 
 
-def chunk_file(scratch: Path) -> ChunkFile:
-    """An empty plan file in the run's scratch directory; it has no name and vanishes with the process."""
-    return ChunkFile(tempfile.TemporaryFile(dir=scratch, buffering=1 << 20))
+class Spools:
+    """Makes a run's plan files; they have no name, vanish with the process, and are closed with ``files``."""
+
+    def __init__(self, scratch: Path, files: ExitStack) -> None:
+        self._scratch = scratch
+        self._files = files
+
+    def chunk_file(self) -> ChunkFile:
+        """An empty plan file."""
+        return ChunkFile(self._files.enter_context(tempfile.TemporaryFile(dir=self._scratch, buffering=1 << 20)))

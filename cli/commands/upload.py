@@ -70,11 +70,10 @@ def upload(
                     progress=progress,
                 )
 
-        newest = _newest_run(service, tenant)
         try:
             report = _ask_then_apply(service, start) if asks else start(dry_run)
         except RosterSyncError as error:
-            _explain_failure(service, tenant, newest, error, as_json)
+            _explain_failure(service, error, as_json)
             raise
         deliver(report, as_json, show_decision if asks and report.dry_run else show_report)
     if report.state == "held":
@@ -99,19 +98,12 @@ def _ask_then_apply(service: "Service", start: "Start") -> "RunReport":
     return start(False) if plan.holds else plans.approve_plan(service, plan.run_id, decided_by=whoami())
 
 
-def _newest_run(service: "Service", tenant: str) -> int:
-    from sync import history
-
-    return max((run.run_id for run in history.list_runs(service, tenant, limit=1)), default=0)
-
-
-def _explain_failure(service: "Service", tenant: str, before: int, error: RosterSyncError, as_json: bool) -> None:
+def _explain_failure(service: "Service", error: RosterSyncError, as_json: bool) -> None:
     """A run that began and failed has a report of its own: show it to a person, name it to a machine."""
     from cli.show.report import show_report
     from sync import history
 
-    failed = [run.run_id for run in history.list_runs(service, tenant, limit=1) if run.state == "failed"]
-    if failed and failed[0] > before:
-        error.add_note(f"See: rostersync run show {failed[0]}")
+    if error.run_id is not None:
+        error.add_note(f"See: rostersync run show {error.run_id}")
         if not as_json:
-            stderr().print(show_report(history.get_run(service, failed[0])), "")
+            stderr().print(show_report(history.get_run(service, error.run_id)), "")

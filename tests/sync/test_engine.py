@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from models.errors import DistrictActionError, RetryLaterError, RosterSyncError, TenantBusyError
+from models.errors import DistrictActionError, RetryLaterError, RosterSyncError, SettingsError, TenantBusyError
 from models.progress import Progress
 from models.report import RunReport
 from store import database, schema
@@ -527,3 +527,24 @@ def test_a_run_goes_through_its_states_in_order(pine: District) -> None:
     watch()
 
     assert list(dict.fromkeys(states)) == ["pulling", "checking", "applying", "applied"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("guard.removals.percent", "-1"),
+        ("guard.removals.percent", "101"),
+        ("guard.nonsense", "1"),
+        ("create_schools", "maybe"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused_by_name(oak: District, key: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=key):
+        tenants.set_setting(oak.service, "test", key, value)
+    assert tenants.show_tenant(oak.service, "test").settings["create_schools"] is False
+
+
+def test_the_error_of_a_run_names_it(oak: District) -> None:
+    with pytest.raises(DistrictActionError) as caught:
+        oak.upload(Files(users={"a": user(schools="nowhere")}))
+    assert caught.value.run_id == history.list_runs(oak.service)[0].run_id

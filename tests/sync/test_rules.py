@@ -290,6 +290,7 @@ def test_a_held_plan_is_approved_exactly_as_shown(pine: District) -> None:
 
     assert approved.state == "applied"
     assert counts(approved, "enrollment").archived == 16
+    assert "15 students now lose their last class" in approved.consequences
     assert pine.enrollments() == set(files.enrollments)
     assert history.get_run(pine.service, report.run_id).state == "applied"
 
