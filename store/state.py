@@ -10,19 +10,31 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, text
 
-from models.state import ENDS, RoleCodes, StoredState
+from models.state import ACTIVE, ENDS, MANAGED, RoleCodes, StoredState
 from models.vocabulary import LISTINGS, Kind
 from store.bulk import fetch_integers, quoted
 
-#: Where most records of a kind stand; asked for first, as the database tries the cases in order for every row.
-_USUAL_LISTING: dict[Kind, str] = {"class": "classes", "enrollment": "enrollments"}
+#: Where most records of a kind stand, and the roles that most people have: the database tries the cases of an expression
+#: one after the other for every row.
+_USUAL_LISTING: dict[Kind, str] = {
+    "school": "orgs",
+    "term": "academicSessions",
+    "class": "classes",
+    "enrollment": "enrollments",
+}
+_USUAL_ROLES = ("student", "parent", "teacher", "guardian")
 
 
-def _listing_case(kind: Kind) -> str:
+def _meta(kind: Kind, active: str, managed: str) -> str:
+    """SQL for flags + 4 * listing of a row; ``active`` and ``managed`` are conditions. Nearly all rows fit the first case."""
     usual = _USUAL_LISTING.get(kind, "users")
-    names = sorted(LISTINGS, key=lambda name: name != usual)
-    cases = " ".join(f"WHEN '{name}' THEN {LISTINGS.index(name)}" for name in names)
-    return f"CASE listing {cases} ELSE 0 END"
+    listings = " ".join(f"WHEN '{name}' THEN {code}" for code, name in enumerate(LISTINGS))
+    full = (
+        f"CASE WHEN {active} THEN {ACTIVE} ELSE 0 END + CASE WHEN {managed} THEN {MANAGED} ELSE 0 END "
+        f"+ 4 * CASE listing {listings} ELSE 0 END"
+    )
+    first = (ACTIVE | MANAGED) + 4 * LISTINGS.index(usual)
+    return f"CAST(CASE WHEN listing = '{usual}' AND {active} AND ({managed}) THEN {first} ELSE {full} END AS BIGINT)"
 
 
 def _sorted_state(blocks: Sequence[NDArray[np.int64]], entities: bool) -> StoredState:
@@ -46,10 +58,10 @@ def _column(blocks: Sequence[NDArray[np.int64]], position: int, dtype: Any = np.
 
 def load_links(connection: Connection, connection_id: int, kind: Kind) -> StoredState:
     """All entities of a kind that a connection knows, archived ones included."""
-    select = f"""SELECT key AS v0, fingerprint AS v1,
-        CAST(CASE WHEN active THEN 1 ELSE 0 END + CASE WHEN manages THEN 2 ELSE 0 END
-             + 4 * {_listing_case(kind)} AS BIGINT) AS v2,
-        entity_id AS v3 FROM link WHERE connection_id = {int(connection_id)} AND kind = '{kind}'"""
+    select = (
+        f"SELECT key AS v0, fingerprint AS v1, {_meta(kind, 'active', 'manages')} AS v2, entity_id AS v3 "
+        f"FROM link WHERE connection_id = {int(connection_id)} AND kind = '{kind}'"
+    )
     return _sorted_state(list(fetch_integers(connection, select, 4)), entities=True)
 
 
@@ -75,9 +87,8 @@ def load_relations(
     never does.
     """
     table = quoted(kind)
-    meta = f"""CAST(CASE WHEN status = 'active' THEN 1 ELSE 0 END
-        + CASE WHEN connection_id = {int(connection_id)} OR (status <> 'active' AND connection_id IS NOT NULL)
-               THEN 2 ELSE 0 END + 4 * {_listing_case(kind)} AS BIGINT)"""
+    managed = f"connection_id = {int(connection_id)} OR (status <> 'active' AND connection_id IS NOT NULL)"
+    meta = _meta(kind, "status = 'active'", managed)
     state = _load_relations(connection, tenant_id, kind, meta, roles)
     if kind != "guardianship" and bool(np.any(state.keys & np.uint64(255) == 0)):
         _number_extension_roles(connection, tenant_id, table, roles)
@@ -90,7 +101,8 @@ def _load_relations(connection: Connection, tenant_id: int, kind: Kind, meta: st
     first, second = ENDS[kind]
     role = "0"
     if kind != "guardianship":
-        cases = " ".join(f"WHEN '{roles.name(code)}' THEN {code}" for code in roles.all_codes())
+        codes = sorted(roles.all_codes(), key=lambda code: roles.name(code) not in _USUAL_ROLES)
+        cases = " ".join(f"WHEN '{roles.name(code)}' THEN {code}" for code in codes)
         role = f"CASE role {cases} ELSE 0 END"
     key = f"({first} << 36) | ({second} << 8) | ({role})"
     table = quoted(kind)

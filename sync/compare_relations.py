@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
 import numpy as np
-from msgspec import structs
 
 from models.pages import Page
 from models.problems import Problem
@@ -65,21 +64,25 @@ class RelationComparer:
         """Internal ids of both ends (0: unknown), role codes and content numbers of a page's records."""
         context = self._context
         people = context.entities("person")
-        columns: Sequence[Any] = tuple(zip(*map(structs.astuple, page.records), strict=True))
         if page.kind == "enrollment":
-            classes, persons, roles, *content = columns
-            first = context.entities("class").resolve(keys_from(classes))
-            second = people.resolve(keys_from(persons))
-            return first, second, self._codes(roles), _numbered(tuple(zip(*content, strict=True)), book.number_of)
-        if page.kind == "affiliation":
-            persons, schools, roles, primary = columns
-            first = people.resolve(keys_from(persons))
-            second = _numbered(schools, self._school_id)
-            return first, second, self._codes(roles), _numbered(tuple(zip(primary, strict=True)), book.number_of)
-        students, guardians, *content = columns
-        first, second = people.resolve(keys_from(students)), people.resolve(keys_from(guardians))
-        numbers = _numbered(tuple(zip(*content, strict=True)), book.number_of)
-        return first, second, np.zeros(len(first), dtype=np.int64), numbers
+            enrollments = cast(Sequence[Enrollment], page.records)
+            first = context.entities("class").resolve(keys_from([r.class_source_id for r in enrollments]))
+            second = people.resolve(keys_from([r.person_source_id for r in enrollments]))
+            codes = self._codes([r.role for r in enrollments])
+            contents: list[tuple[Any, ...]] = [(r.primary, r.begins_on, r.ends_on) for r in enrollments]
+        elif page.kind == "affiliation":
+            affiliations = cast(Sequence[Affiliation], page.records)
+            first = people.resolve(keys_from([r.person_source_id for r in affiliations]))
+            second = _numbered([r.school_source_id for r in affiliations], self._school_id)
+            codes = self._codes([r.role for r in affiliations])
+            contents = [(r.primary,) for r in affiliations]
+        else:
+            guardianships = cast(Sequence[Guardianship], page.records)
+            first = people.resolve(keys_from([r.student_source_id for r in guardianships]))
+            second = people.resolve(keys_from([r.guardian_source_id for r in guardianships]))
+            codes = np.zeros(len(guardianships), dtype=np.int64)
+            contents = [(r.relationship, r.contact_type) for r in guardianships]
+        return first, second, codes, _numbered(contents, book.number_of)
 
     def _school_id(self, source_id: str | None) -> int:
         if source_id is None:
