@@ -42,7 +42,7 @@ log = structlog.get_logger("rostersync.run")
 class Order:
     """What to run: for which tenant and connection, by whom, and whether to stop after the plan.
 
-    ``tenant`` and ``connection`` are names, the ids are theirs; ``results_path`` is where result files will lie ("" for none).
+    ``tenant`` and ``connection`` are names, the ids are theirs; ``results_path`` says where a run's result files will lie.
     """
 
     tenant_id: int
@@ -79,7 +79,8 @@ def run(
     """Run ``pull`` through all six verbs and return the report.
 
     ``pull`` is given an empty scratch directory. ``finish`` is called when the run has ended well, with the plan still
-    at hand (for result files). Raises RosterSyncError; then the roster is as it was, and the run row says why.
+    at hand (for result files); it cannot undo the run any more. Raises RosterSyncError; then the roster is as it was, and
+    the run row says why.
     """
     with (
         tenant_lock(service.engine, order.tenant_id, order.tenant),
@@ -94,9 +95,6 @@ def run(
             plan = _guard(service, this, comparison, spools)
             report = describe(this, plan)
             _apply(service, this, plan, report)
-            if finish:
-                finish(this, plan, report)
-            return report
         except RosterSyncError as error:
             _fail(service, this, error)
             raise
@@ -106,6 +104,9 @@ def run(
         except BaseException as error:
             _fail(service, this, error)
             raise
+        if finish:
+            finish(this, plan, report)
+        return report
 
 
 def _begin(service: Service, order: Order, spools: Spools) -> Run:

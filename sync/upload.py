@@ -50,10 +50,14 @@ def upload(
     def results_path(run_id: int) -> Path | None:
         return None if results == "none" else service.settings.results_dir / tenant / f"run-{run_id}"
 
-    def write_results(this: Run, plan: Plan, _report: RunReport) -> None:
+    def write_results(this: Run, plan: Plan, report: RunReport) -> None:
         folder = results_path(this.id)
-        if folder and source:
+        if not folder or not source:
+            return
+        try:
             result_files.write(source, this, plan, folder, everything=results == "full")
+        except OSError as error:
+            report.notes.append(f"The result files could not be written ({error.strerror}); all else is done.")
 
     order = Order(
         tenant_id=tenant_id,

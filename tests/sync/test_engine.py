@@ -548,3 +548,11 @@ def test_the_error_of_a_run_names_it(oak: District) -> None:
     with pytest.raises(DistrictActionError) as caught:
         oak.upload(Files(users={"a": user(schools="nowhere")}))
     assert caught.value.run_id == history.list_runs(oak.service)[0].run_id
+
+
+def test_result_files_that_cannot_be_written_do_not_undo_the_run(oak: District) -> None:
+    oak.service.settings.results_dir.write_text("a file where the folder should be")
+    report = oak.upload(district(), results="full")
+    assert report.state == "applied"
+    assert "The result files could not be written" in report.notes[-1]
+    assert history.get_run(oak.service, report.run_id).state == "applied"
