@@ -106,7 +106,7 @@ class Comparison:
         if refusal.role is None:
             book.block_pair(int(ends[0][0]), int(ends[1][0]))
         else:
-            book.block(pack(ends[0], ends[1], np.array([self._context.roles.code(refusal.role)])))
+            book.keep_as_is(pack(ends[0], ends[1], np.array([self._context.roles.code(refusal.role)])))
 
     # --- relations to write ----------------------------------------------------------------------------------------
 

@@ -4,15 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.state import ACTIVE, MANAGED, StoredState
 from models.vocabulary import Kind
+from sync.book import CHANGED, GONE, LISTED, Book
 from sync.index import Ints, Keys, KeyTable, Mask, locate, repeated, unsigned
-
-#: What this run knows of a stored record. LISTED and CHANGED were in the source; BLOCKED was listed but refused (so it
-#: stays as it is); GONE is what the source marked as deleted.
-UNSEEN, LISTED, CHANGED, BLOCKED, GONE = range(5)
 
 
 @dataclass
@@ -27,7 +23,7 @@ class PageComparison:
     duplicates: list[tuple[int, bool]] = field(default_factory=list)
 
 
-class EntityBook:
+class EntityBook(Book):
     """All that a run knows of one kind of entity: stored, listed and new ones; resolves source ids to internal ids.
 
     ``others`` are (key, id) pairs as the tenant's other connections know them, best first. Records that another
@@ -35,9 +31,8 @@ class EntityBook:
     """
 
     def __init__(self, kind: Kind, stored: StoredState, others: Sequence[tuple[int, int]], next_id: int) -> None:
+        super().__init__(stored)
         self.kind = kind
-        self.stored = stored
-        self.seen: NDArray[np.uint8] = np.zeros(len(stored), dtype=np.uint8)
         self.first_new_id = next_id
         self.next_id = next_id
         self._new = KeyTable()
@@ -49,10 +44,6 @@ class EntityBook:
         self._others.add(unsigned(list(first)), np.array(list(first.values()), dtype=np.int64))
         #: Stored entities that the source proved to be gone; set when the kind is finished.
         self.removable: Mask = np.zeros(len(stored), dtype=np.bool_)
-
-    @property
-    def managed_before(self) -> int:
-        return int(np.count_nonzero(self.stored.flags == (ACTIVE | MANAGED)))
 
     def compare(self, keys: Keys, fingerprints: Keys) -> PageComparison:
         """Compare a page; what it lists is marked as seen. Among records of one id the first counts."""
@@ -119,18 +110,7 @@ class EntityBook:
 
     def block(self, keys: Keys) -> Ints:
         """Refused records: what is stored of them stays as it is. Returns their internal ids."""
-        positions, known = locate(self.stored.keys, keys)
-        hit = positions[known]
-        self.seen[hit[self.seen[hit] == UNSEEN]] = BLOCKED
-        return self.stored.ids[hit]
-
-    def mark_gone(self, keys: Keys) -> Mask:
-        """Tombstones. Returns which of them were stored, active and managed here."""
-        positions, known = locate(self.stored.keys, keys)
-        effective = known.copy()
-        effective[known] = self.stored.flags[positions[known]] == (ACTIVE | MANAGED)
-        self.seen[positions[effective]] = GONE
-        return effective
+        return self.stored.ids[self.keep_as_is(keys)]
 
     def resolve(self, keys: Keys) -> Ints:
         """Internal ids of source ids, 0 where there is no such record (or it is archived, or about to be)."""
@@ -153,12 +133,3 @@ class EntityBook:
         """Ids that the tenant's other connections (or people) gave to these source ids; 0 where there is none."""
         other, _ = self._others.find(keys)
         return other
-
-    def absent(self, covered_listings: Sequence[int]) -> Mask:
-        """Which stored records this connection manages that the covered listings no longer list."""
-        candidates = (self.stored.flags == (ACTIVE | MANAGED)) & (self.seen == UNSEEN)
-        return np.asarray(candidates & np.isin(self.stored.listings, covered_listings))
-
-    @property
-    def gone(self) -> Mask:
-        return np.asarray(self.seen == GONE)

@@ -12,10 +12,10 @@ from models.report import Hold, KindCounts
 from models.state import ACTIVE, MANAGED, unpack
 from models.vocabulary import CAUSES, ENTITY_KINDS, KINDS, RELATION_KINDS, Kind
 from sync import consequences
+from sync.book import CHANGED
 from sync.columns import natural_key
 from sync.consequences import Movement
 from sync.context import Context
-from sync.entities import CHANGED
 from sync.guard import Churn, Measure, Verdict, judge
 from sync.index import Ints, Keys
 from sync.removals import END_KINDS, NO_COVERAGE, RemovalFinder, Removals

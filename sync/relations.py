@@ -4,18 +4,17 @@ A relation is its packed key (``models.state``) and a small content: a tuple of 
 met, since few different ones exist. So a million new relations are two sorted arrays until the plan is written.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
 from models.state import ACTIVE, MANAGED, RoleCodes, StoredState, unpack
 from models.vocabulary import LISTINGS, Kind
-from sync.entities import BLOCKED, CHANGED, GONE, LISTED, UNSEEN
+from sync.book import BLOCKED, CHANGED, LISTED, UNSEEN, Book
 from sync.index import Ints, Keys, KeyTable, Mask, locate, repeated
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -37,23 +36,18 @@ class RelationComparison:
     duplicates: list[tuple[int, bool]]
 
 
-class RelationBook:
+class RelationBook(Book):
     """All that a run knows of one kind of relation. Rows that others manage are left alone and count as unchanged."""
 
     def __init__(self, kind: Kind, stored: StoredState, roles: RoleCodes) -> None:
+        super().__init__(stored)
         self.kind = kind
-        self.stored = stored
         self.roles = roles
-        self.seen: NDArray[np.uint8] = np.zeros(len(stored), dtype=np.uint8)
         self._new = KeyTable()
         self._changed = KeyTable()
         self._contents: dict[tuple[Any, ...], int] = {}
         self._content_list: list[tuple[Any, ...]] = []
         self._fingerprints: list[int] = []
-
-    @property
-    def managed_before(self) -> int:
-        return int(np.count_nonzero(self.stored.flags == (ACTIVE | MANAGED)))
 
     def number_of(self, content: tuple[Any, ...]) -> int:
         """The small number of a content."""
@@ -119,12 +113,6 @@ class RelationBook:
         fingerprint = int(self.stored.fingerprints[position[0]])
         return self._fingerprints.index(fingerprint) if fingerprint in self._fingerprints else -1
 
-    def block(self, keys: Keys) -> None:
-        """Refused records: what is stored of them stays as it is."""
-        positions, known = locate(self.stored.keys, keys)
-        hit = positions[known]
-        self.seen[hit[self.seen[hit] == UNSEEN]] = BLOCKED
-
     def block_pair(self, first: int, second: int) -> None:
         """Refused records of unknown role: every stored relation of the two ends stays as it is."""
         low = np.uint64((first << 36) | (second << 8))
@@ -138,23 +126,6 @@ class RelationBook:
         self._changed.remove(keys)
         positions, known = locate(self.stored.keys, keys)
         self.seen[positions[known]] = UNSEEN
-
-    def mark_gone(self, keys: Keys) -> Mask:
-        """Tombstones. Returns which of them were stored, active and managed here."""
-        positions, known = locate(self.stored.keys, keys)
-        effective = known.copy()
-        effective[known] = self.stored.flags[positions[known]] == (ACTIVE | MANAGED)
-        self.seen[positions[effective]] = GONE
-        return effective
-
-    def absent(self, covered_listings: Sequence[int]) -> Mask:
-        """Which stored rows this connection manages that the covered listings no longer list."""
-        candidates = (self.stored.flags == (ACTIVE | MANAGED)) & (self.seen == UNSEEN)
-        return np.asarray(candidates & np.isin(self.stored.listings, covered_listings))
-
-    @property
-    def gone(self) -> Mask:
-        return np.asarray(self.seen == GONE)
 
     def created(self) -> Keys:
         """Packed keys of all new relations, sorted."""
