@@ -8,10 +8,11 @@ Rows are plain tuples, as there may be millions. Their layouts (``…`` are the 
 * entities, archive: id, cause, coverage seq
 * relations, create: first id, second id, role, fingerprint, listing, line, …
 * relations, update / restore: first id, second id, role, fingerprint, listing, line, …, before, after
+* relations, touch: first id, second id, role, fingerprint, listing, line
 * relations, archive: first id, second id, role, cause, coverage seq
 
 ``before`` and ``after`` are JSON objects of the fields that differ. ``link`` adds a source's id to an
-entity that something else manages; ``touch`` refreshes the fingerprint of a record whose meaning did not change.
+entity that something else manages; ``touch`` refreshes fingerprint and place of a record whose meaning did not change.
 """
 
 from collections.abc import Callable, Iterator

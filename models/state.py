@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.errors import DistrictActionError
 from models.vocabulary import ROLES, Kind
 
 ACTIVE, MANAGED = 1, 2
@@ -54,7 +55,10 @@ class RoleCodes:
         if known is None:
             known = max(FIRST_EXTENSION_ROLE, max(self._roles) + 1)
             if known > 255:
-                raise OverflowError("more than 155 extension roles")
+                raise DistrictActionError(
+                    "The files use more than 155 roles of their own (ext:…); ask the district to use the usual ones.",
+                    "role codes are exhausted",
+                )
             self._codes[role] = known
             self._roles[known] = role
         return known

@@ -59,6 +59,15 @@ class RosterReader:
                     answer[row[0]] = tuple(row[1:])
         return answer
 
+    def schools_with_foreign_classes(self) -> list[int]:
+        """Schools with active classes that this connection does not manage."""
+        with reading(self._engine) as connection:
+            rows = connection.exec_driver_sql(
+                f"SELECT DISTINCT school_id FROM class WHERE tenant_id = {self._tenant_id} AND status = 'active' "
+                f"AND (connection_id IS NULL OR connection_id <> {self._connection_id})"
+            )
+            return [int(school_id) for (school_id,) in rows]
+
     def relation_columns(
         self, kind: Kind, ends: Sequence[tuple[int, int, str]]
     ) -> dict[tuple[int, int, str], tuple[Any, ...]]:

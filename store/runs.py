@@ -53,6 +53,10 @@ def set_state(engine: Engine, run_id: int, state: RunState) -> None:
         connection.execute(update(_RUN).where(_RUN.c.id == run_id).values(state=state))
 
 
+def state_of(connection: Connection, run_id: int) -> str:
+    return str(connection.execute(select(_RUN.c.state).where(_RUN.c.id == run_id)).scalar_one())
+
+
 def revision_of(connection: Connection, tenant_id: int) -> int:
     return int(connection.execute(select(_TENANT.c.revision).where(_TENANT.c.id == tenant_id)).scalar_one())
 

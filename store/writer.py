@@ -102,16 +102,14 @@ class RosterWriter:
         }
         insert_rows(self._connection, _LINK, _LINK_COLUMNS, rows, range(6), shared)
 
-    def _move_links(self, kind: Kind, rows: Rows, active: bool | None = None) -> None:
-        """Fingerprint and place of what the source says now (and that it is active again).
+    def _move_links(self, kind: Kind, rows: Rows) -> None:
+        """Fingerprint and place of what the source says now.
 
         A record was found by its 64-bit key; that its id is the stored one, letter by letter, is made sure of here.
         """
-        columns = (*_PLACE, "run_id") if active is None else (*_PLACE, "run_id", "active")
-        state = (self._run_id,) if active is None else (self._run_id, active)
         keys = ("connection_id", "kind", "source_id")
-        moved = [(row[3], row[4], row[5], *state, self._connection_id, kind, row[1]) for row in rows]
-        if update_rows(self._connection, _LINK, columns, keys, moved) != len(moved):
+        moved = [(row[3], row[4], row[5], self._run_id, self._connection_id, kind, row[1]) for row in rows]
+        if update_rows(self._connection, _LINK, (*_PLACE, "run_id"), keys, moved) != len(moved):
             raise StoppedError(
                 "Two ids in the files cannot be told apart by their keys; nothing was changed. Tell the operator.",
                 f"64-bit keys of two {kind} ids collide",
@@ -123,15 +121,21 @@ class RosterWriter:
         extra = (self._run_id, "active", None, None, None) if restore else (self._run_id,)
         rows = [(*row[6:-2], *extra, self._tenant_id, row[0]) for row in chunk.rows]
         update_rows(self._connection, TABLES[kind], columns, ("tenant_id", "id"), rows)
-        self._move_links(kind, chunk.rows, active=True if restore else None)
+        self._move_links(kind, chunk.rows)
+        if restore:
+            self._mark_links(kind, chunk.rows, active=True)
         self._note([(kind, chunk.operation, row[0], None, None, None, None, row[-2], row[-1]) for row in chunk.rows])
 
     def _archive_entities(self, kind: Kind, rows: Rows) -> None:
         archived = [("archived", self._run_id, row[1], self._now, self._tenant_id, row[0]) for row in rows]
         update_rows(self._connection, TABLES[kind], _ARCHIVED, ("tenant_id", "id"), archived)
-        links = [(False, self._tenant_id, kind, row[0]) for row in rows]
-        update_rows(self._connection, _LINK, ("active",), ("tenant_id", "kind", "entity_id"), links)
+        self._mark_links(kind, rows, active=False)
         self._note([(kind, "archive", row[0], None, None, row[1], row[2], "{}", "{}") for row in rows])
+
+    def _mark_links(self, kind: Kind, rows: Rows, active: bool) -> None:
+        """All links of an entity tell whether it is active, whichever connection's they are."""
+        links = [(active, self._tenant_id, kind, row[0]) for row in rows]
+        update_rows(self._connection, _LINK, ("active",), ("tenant_id", "kind", "entity_id"), links)
 
     # --- relations -------------------------------------------------------------------------------------------------
 
@@ -140,6 +144,9 @@ class RosterWriter:
             self._create_relations(chunk.kind, chunk.rows)
         elif chunk.operation == "archive":
             self._archive_relations(chunk.kind, chunk.rows)
+        elif chunk.operation == "touch":
+            moved = [(*row[3:6], *self._key(chunk.kind, row)) for row in chunk.rows]
+            update_rows(self._connection, TABLES[chunk.kind], _PLACE, self._key_columns(chunk.kind), moved)
         else:
             self._change_relations(chunk)
 

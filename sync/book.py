@@ -37,12 +37,26 @@ class Book:
         return hit
 
     def mark_gone(self, keys: Keys) -> Mask:
-        """Tombstones. Returns which of them were stored, active and managed here."""
+        """Tombstones. Returns which of them were stored, active and managed here, and are not listed as well.
+
+        A source may mark one enrollment as deleted and list another for the same person and class: listed wins,
+        whichever row comes first.
+        """
         positions, known = locate(self.stored.keys, keys)
         effective = known.copy()
-        effective[known] = self.stored.flags[positions[known]] == (ACTIVE | MANAGED)
+        effective[known] = self.managed[positions[known]] & ~np.isin(self.seen[positions[known]], (LISTED, CHANGED))
         self.seen[positions[effective]] = GONE
         return effective
+
+    def forget_gone(self, where: Mask) -> None:
+        """Tombstones that do not count, because an upload for one school cannot speak of another's records."""
+        self.seen[self.gone & where] = BLOCKED
+
+    def is_listed(self, keys: Keys) -> Mask:
+        """Which of the keys are stored, and were in the source."""
+        positions, known = locate(self.stored.keys, keys)
+        known[known] = np.isin(self.seen[positions[known]], (LISTED, CHANGED))
+        return known
 
     def absent(self, covered_listings: Sequence[int]) -> Mask:
         """Which records this connection manages that the covered listings no longer list."""

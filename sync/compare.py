@@ -8,7 +8,7 @@ from msgspec import structs
 from models.pages import Coverage, Page, Refusal
 from models.plan import Chunk
 from models.state import pack
-from models.vocabulary import ENTITY_KINDS, KINDS, Kind
+from models.vocabulary import ENTITY_KINDS, KINDS, RELATION_KINDS, Kind
 from sync.columns import difference
 from sync.compare_entities import EntityComparer
 from sync.compare_relations import RelationComparer
@@ -64,8 +64,8 @@ class Comparison:
     @property
     def first_sync(self) -> bool:
         """Whether this connection manages nothing yet."""
-        book_sizes = [self._context.entities(kind).managed_before for kind in ENTITY_KINDS]
-        return not any(book_sizes)
+        entities = any(self._context.entities(kind).managed_before for kind in ENTITY_KINDS)
+        return not entities and not any(self._context.relations(kind).managed_before for kind in RELATION_KINDS)
 
     def _finish_before(self, kind: Kind | None) -> None:
         """Pages come in the order of KINDS, so all kinds before this one are complete."""
@@ -120,8 +120,13 @@ class Comparison:
             before = self._context.stored.relation_columns(kind, [(row[0], row[1], row[2]) for row in rows])
             updates: list[tuple[Any, ...]] = []
             restores: list[tuple[Any, ...]] = []
+            moved: list[tuple[Any, ...]] = []
             for row, back in zip(rows, archived.tolist(), strict=True):
-                differs = difference(kind, before[row[0], row[1], row[2]], row[6:]) or ("{}", "{}")
-                (restores if back else updates).append((*row, *differs))
+                differs = difference(kind, before[row[0], row[1], row[2]], row[6:])
+                if back or differs:
+                    (restores if back else updates).append((*row, *(differs or ("{}", "{}"))))
+                else:
+                    moved.append(row[:6])
+            self._context.plan.append(Chunk(kind, "touch", moved))
             self._context.plan.append(Chunk(kind, "update", updates))
             self._context.plan.append(Chunk(kind, "restore", restores))

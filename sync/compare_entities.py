@@ -12,7 +12,7 @@ from models.problems import Problem
 from models.records import Class, Entity, Person, School, Term, fingerprint
 from models.state import ACTIVE
 from models.tables import DISTRICT_SCHOOL_ID
-from models.vocabulary import Kind
+from models.vocabulary import LISTINGS, Kind
 from sync import outcomes
 from sync.check import ALL, NONE, SchoolLists, zero_variants
 from sync.columns import class_columns, difference, natural_key, person_columns, school_columns, term_columns
@@ -60,7 +60,7 @@ class EntityComparer:
         fingerprints = unsigned(
             fingerprint(records[index]) if settled[index] else UNSETTLED for index in indexes.tolist()
         )
-        result = book.compare(keys[indexes], fingerprints)
+        result = book.compare(keys[indexes], fingerprints, page.listing)
         self._report_duplicates(page, indexes, result)
         self._warn_of_zero_variants(page, indexes[result.created])
         counts.unchanged += len(result.unchanged)
@@ -187,6 +187,7 @@ class EntityComparer:
         active = (book.stored.flags[result.changed_positions] & ACTIVE) != 0
         before = context.stored.entities(kind, ids)
         fingerprints = book.stored.fingerprints[result.changed_positions].view(np.int64).tolist()
+        listings = book.stored.listings[result.changed_positions].tolist()
         rows: dict[Operation, list[tuple[Any, ...]]] = {"update": [], "restore": [], "touch": []}
         marks = np.full(len(ids), outcomes.UNCHANGED, dtype=np.uint8)
         for place, (entity_id, index) in enumerate(zip(ids, result.changed.tolist(), strict=True)):
@@ -199,7 +200,7 @@ class EntityComparer:
             elif differs:
                 rows["update"].append((entity_id, *head, *new, *differs))
                 marks[place] = outcomes.UPDATED
-            elif head[2] != fingerprints[place]:
+            elif head[2] != fingerprints[place] or listings[place] != LISTINGS.index(page.listing):
                 rows["touch"].append((entity_id, *head))
         counts.updated += len(rows["update"])
         counts.restored += len(rows["restore"])
@@ -219,10 +220,12 @@ class EntityComparer:
     # --- problems --------------------------------------------------------------------------------------------------
 
     def _take_tombstones(self, page: Page, keys: Keys) -> None:
-        effective = self._context.entities(page.kind).mark_gone(keys)
+        book = self._context.entities(page.kind)
+        effective = book.mark_gone(keys)
+        self._context.tombstones += int(np.count_nonzero(effective))
         lines = np.asarray(page.lines, dtype=np.int64)
         self._context.outcomes.mark(page.file, lines[effective], outcomes.DELETED)
-        for index in np.flatnonzero(~effective).tolist():
+        for index in np.flatnonzero(~effective & ~book.is_listed(keys)).tolist():
             self._problem(page, index, "tombstone_unknown", "")
 
     def _report_duplicates(self, page: Page, indexes: Ints, result: PageComparison) -> None:

@@ -14,7 +14,7 @@ from models.vocabulary import GROUP_BITS, MAX_GUARDIANS
 from sync import outcomes
 from sync.check import SchoolLists, group_bits, lacks_group, over_limit
 from sync.context import Context
-from sync.index import Growing, Ints, Keys, Mask, keys_from
+from sync.index import Growing, Ints, Keys, Mask, keys_from, locate
 from sync.relations import RelationBook, RelationComparison
 
 _Value = TypeVar("_Value")
@@ -33,7 +33,7 @@ class RelationComparer:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._group_of_code = group_bits(context.roles)
+        self._group_of_code, self._roles_grouped = group_bits(context.roles), len(context.roles.all_codes())
         self._guardians_of: Growing | None = None
         self._groups_loaded = False
 
@@ -91,10 +91,9 @@ class RelationComparer:
 
     def _codes(self, roles: Sequence[str]) -> Ints:
         known = self._context.roles
-        before = len(known.all_codes())
         codes = _numbered(roles, known.code)
-        if len(known.all_codes()) != before:
-            self._group_of_code = group_bits(known)
+        if len(known.all_codes()) != self._roles_grouped:
+            self._group_of_code, self._roles_grouped = group_bits(known), len(known.all_codes())
         return codes
 
     # --- check -----------------------------------------------------------------------------------------------------
@@ -170,7 +169,9 @@ class RelationComparer:
             self._guardians_of = Growing(np.uint8)
             foreign = ((book.stored.flags & ACTIVE) != 0) & ((book.stored.flags & MANAGED) == 0)
             self._add_guardians(unpack(book.stored.keys[foreign])[0])
+        positions, known = locate(book.stored.keys, keys)
         listed = np.ones(len(keys), dtype=np.bool_)
+        listed[known] = book.stored.flags[positions[known]] != ACTIVE  # those of others have their place already
         listed[[index for index, _ in result.duplicates]] = False
         students, _, _ = unpack(keys[listed])
         if not len(students):
@@ -220,12 +221,15 @@ class RelationComparer:
             self._problem(page, index, "duplicate_same" if same else "duplicate_different", "classSourcedId")
 
     def _take_tombstones(self, page: Page, book: RelationBook, first: Ints, second: Ints, codes: Ints) -> None:
-        effective = np.zeros(len(first), dtype=np.bool_)
+        effective, listed = np.zeros(len(first), dtype=np.bool_), np.zeros(len(first), dtype=np.bool_)
         resolved = (first != 0) & (second != 0)
-        effective[resolved] = book.mark_gone(pack(first[resolved], second[resolved], codes[resolved]))
+        keys = pack(first[resolved], second[resolved], codes[resolved])
+        effective[resolved] = book.mark_gone(keys)
+        listed[resolved] = book.is_listed(keys)
+        self._context.tombstones += int(np.count_nonzero(effective))
         lines = np.asarray(page.lines, dtype=np.int64)
         self._context.outcomes.mark(page.file, lines[effective], outcomes.DELETED)
-        self._problems(page, ~effective, "tombstone_unknown", "")
+        self._problems(page, ~effective & ~listed, "tombstone_unknown", "")
 
     def _problems(self, page: Page, rows: Mask, code: str, field: str) -> None:
         for index in np.flatnonzero(rows).tolist():

@@ -95,7 +95,16 @@ def conditional(sentences: Sequence[str]) -> list[str]:
     return answer
 
 
-def happened(sentences: Sequence[str]) -> list[str]:
-    """After an approval: what was held has happened now, and is all that has."""
+def happened(sentences: Sequence[str], *, everything: bool) -> list[str]:
+    """After an approval: what was held has happened now; with ``everything`` (a dry run) the rest has too.
+
+    A sentence on what is held counts the rest in, so it stands for both.
+    """
     held = [sentence for sentence in sentences if sentence.endswith(_HELD)]
-    return [sentence.removesuffix(_HELD).replace(" would ", " now ", 1) for sentence in held] or list(sentences)
+    said = {_subject(sentence.removesuffix(_HELD)) for sentence in held}
+    rest = [s for s in sentences if s not in held and _subject(s) not in said] if everything or not held else []
+    return rest + [sentence.removesuffix(_HELD).replace(" would ", " now ", 1) for sentence in held]
+
+
+def _subject(sentence: str) -> str:
+    return " ".join(sentence.split()[-3:])

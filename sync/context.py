@@ -32,6 +32,10 @@ class StoredRoster(Protocol):
         """Columns (``models.plan.COLUMNS``) of entities, by internal id."""
         ...
 
+    def schools_with_foreign_classes(self) -> list[int]:
+        """Schools with active classes that this connection does not manage."""
+        ...
+
     def relation_columns(
         self, kind: Kind, ends: Sequence[tuple[int, int, str]]
     ) -> dict[tuple[int, int, str], tuple[Any, ...]]:
@@ -57,6 +61,8 @@ class Context:
     person_groups: Growing = field(default_factory=lambda: Growing(np.uint8))
     #: Ids of people whose own row was refused: what hangs on that row stays as well.
     protected_people: list[Ints] = field(default_factory=list)
+    #: How many tombstones took effect.
+    tombstones: int = 0
     #: Natural keys of new entities, to notice re-issued ids.
     new_natural_keys: dict[Kind, list[int]] = field(default_factory=dict)
     _entities: dict[Kind, EntityBook] = field(default_factory=dict)
@@ -82,10 +88,6 @@ class Context:
             book = RelationBook(kind, self.stored.relations(kind, self.roles), self.roles)
             self._relations[kind] = book
         return book
-
-    def drop_relations(self, kind: Kind) -> None:
-        """Let go of a finished kind's arrays; a large district's enrollments are the largest thing in memory."""
-        self._relations.pop(kind, None)
 
     def block_entities(self, kind: Kind, keys: Keys) -> None:
         """Refused rows of entities: what is stored of them stays, and with a person what stands in the person's row."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from models.state import ACTIVE, MANAGED, StoredState
-from models.vocabulary import Kind
+from models.vocabulary import LISTINGS, Kind
 from sync.book import CHANGED, GONE, LISTED, Book
 from sync.index import Ints, Keys, KeyTable, Mask, locate, repeated, unsigned
 
@@ -45,8 +45,11 @@ class EntityBook(Book):
         #: Stored entities that the source proved to be gone; set when the kind is finished.
         self.removable: Mask = np.zeros(len(stored), dtype=np.bool_)
 
-    def compare(self, keys: Keys, fingerprints: Keys) -> PageComparison:
-        """Compare a page; what it lists is marked as seen. Among records of one id the first counts."""
+    def compare(self, keys: Keys, fingerprints: Keys, listing: str) -> PageComparison:
+        """Compare a page; what it lists is marked as seen. Among records of one id the first counts.
+
+        A record that stood in another listing before counts as changed, so that the new place is written down.
+        """
         stored = self.stored
         positions, known = locate(stored.keys, keys)
         _, added = self._new.find(keys)
@@ -60,6 +63,7 @@ class EntityBook(Book):
         same = known & fresh
         flags = stored.flags[positions[same]]
         untouched = (stored.fingerprints[positions[same]] == fingerprints[same]) & (flags == (ACTIVE | MANAGED))
+        untouched &= stored.listings[positions[same]] == LISTINGS.index(listing)
         same[same] = untouched | ((flags & MANAGED) == 0)
         changed = known & fresh & ~same
         created = ~known & fresh
@@ -123,7 +127,10 @@ class EntityBook(Book):
         answer[known] = np.where(alive, self.stored.ids[at], 0)
         new, added = self._new.find(keys)
         answer[added] = new[added]
-        missing = ~known & ~added
+        # What was archived here may have been set up again elsewhere; what goes in this run has not.
+        going = np.zeros(len(keys), dtype=np.bool_)
+        going[known] = active & ~alive
+        missing = (answer == 0) & ~going
         if missing.any() and len(self._others):
             other, found = self._others.find(keys)
             answer[missing & found] = other[missing & found]

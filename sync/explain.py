@@ -31,7 +31,7 @@ def explain(service: Service, tenant: str, person: str) -> Explanation:
     tenant_id, _ = tenant_and_settings(service, tenant)
     with reading(service.engine) as connection:
         writer = _Explainer(connection, tenant_id)
-        if person.startswith("#") and person[1:].isdigit():
+        if person.startswith("#") and person.isascii() and person[1:].isdigit() and len(person) < 12:
             return writer.by_internal_id(person, int(person[1:]))
         return writer.by_source_id(person)
 

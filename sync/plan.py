@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -60,6 +60,7 @@ class Planner:
         verdict = Verdict([], frozenset(), frozenset(), frozenset())
         if not self._first_sync:
             verdict = judge(self._measures(), self._churns(), settings, school_names)
+            verdict = self._hold_schools_in_use(verdict)
             self._hold_removals(verdict)
         if verdict.updates or verdict.both_halves:
             for chunk in self._context.plan:
@@ -149,6 +150,24 @@ class Planner:
             schools = [school for held_kind, school in verdict.removals if held_kind == kind and school is not None]
             removals.held |= np.isin(removals.schools, schools)
         self._spread_holds()
+
+    def _hold_schools_in_use(self, verdict: Verdict) -> Verdict:
+        """A school that other connections (or people) still fill does not go without a person's word."""
+        schools = self._removals.get("school")
+        if schools is None:
+            return verdict
+        stored = self._context.relations("affiliation").stored
+        foreign = ((stored.flags & ACTIVE) != 0) & ((stored.flags & MANAGED) == 0)
+        used = np.r_[unpack(stored.keys[foreign])[1], self._context.stored.schools_with_foreign_classes()]
+        in_use = np.isin(schools.keys.astype(np.int64), used.astype(np.int64))
+        schools.held |= in_use
+        count, managed = int(np.count_nonzero(in_use)), self._context.entities("school").managed_before
+        if not count:
+            return verdict
+        sentence = (
+            f"{count} of {managed} schools would go though another source still fills them; held until you decide."
+        )
+        return replace(verdict, holds=[*verdict.holds, Hold("school", "in_use", count, managed, 0, None, sentence)])
 
     def _spread_holds(self) -> None:
         """What hangs together waits together: a class and its enrollments, a person and all that the person has."""

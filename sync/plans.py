@@ -3,6 +3,8 @@
 import time
 from collections import Counter
 
+from sqlalchemy import Connection
+
 from models.errors import SettingsError, StalePlanError
 from models.plan import COLUMNS, Chunk
 from models.report import KindCounts, PlanView, RunReport
@@ -69,6 +71,7 @@ def approve_plan(service: Service, run_id: int, *, decided_by: str) -> RunReport
     row, tenant, _ = _waiting(service, run_id)
     started = time.perf_counter()
     with tenant_lock(service.engine, row.tenant_id, tenant), writing(service.engine) as connection:
+        _check_still_waits(connection, run_id)
         if runs.revision_of(connection, row.tenant_id) != row.base_revision:
             raise StalePlanError(
                 f"The roster of {tenant} has changed since the plan of run {run_id} was made; upload again for a new plan.",
@@ -81,7 +84,7 @@ def approve_plan(service: Service, run_id: int, *, decided_by: str) -> RunReport
             writer.write(chunk)
             done[chunk.kind, chunk.operation] += len(chunk.rows)
         runs.drop_plan(connection, run_id)
-        revision = runs.bump_revision(connection, row.tenant_id)
+        revision = runs.bump_revision(connection, row.tenant_id) if done else row.base_revision
         report = _approved(stored_report(row.report), done, decided_by, time.perf_counter() - started)
         runs.save_report(connection, run_id, report, base_revision=revision, decided_by=decided_by)
     return report
@@ -96,7 +99,7 @@ def _approved(report: RunReport, done: Counter[tuple[Kind, str]], decided_by: st
         counts.restored = before.restored + done[counts.kind, "restore"]
         counts.archived = before.archived + done[counts.kind, "archive"]
         counts.held = 0
-    report.consequences = happened(report.consequences)
+    report.consequences = happened(report.consequences, everything=report.state == "planned")
     after = " after a dry run" if report.dry_run else ""
     report.state, report.waits_for, report.finished_at = "applied", "", now()
     report.seconds = round(report.seconds + seconds, 3)
@@ -108,6 +111,7 @@ def discard_plan(service: Service, run_id: int, *, decided_by: str) -> RunReport
     """Drop a waiting plan; the roster stays as it is. Raises SettingsError when no plan waits."""
     row, tenant, _ = _waiting(service, run_id)
     with tenant_lock(service.engine, row.tenant_id, tenant), writing(service.engine) as connection:
+        _check_still_waits(connection, run_id)
         runs.drop_plan(connection, run_id)
         report = stored_report(row.report)
         report.state, report.waits_for = "discarded", ""
@@ -121,3 +125,10 @@ def _waiting(service: Service, run_id: int) -> tuple[Run, str, str]:
     if row.state not in _WAITING:
         raise SettingsError(f"Run {run_id} is {row.state}; no plan of it waits.")
     return row, tenant, connection
+
+
+def _check_still_waits(connection: Connection, run_id: int) -> None:
+    """Somebody else may have decided between the look at the run and its lock."""
+    state = runs.state_of(connection, run_id)
+    if state not in _WAITING:
+        raise SettingsError(f"Run {run_id} is {state}; no plan of it waits.")

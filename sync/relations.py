@@ -70,17 +70,19 @@ class RelationBook(Book):
         fresh = ~duplicate
         flags = stored.flags[positions] if len(stored) else seen
         same = known & fresh
+        moved = np.zeros(len(keys), dtype=np.bool_)
         if len(stored):
-            ours = flags == (ACTIVE | MANAGED)
-            foreign = (flags & MANAGED) == 0
-            same &= (ours & (stored.fingerprints[positions] == fingerprints)) | foreign
+            equal = (flags == (ACTIVE | MANAGED)) & (stored.fingerprints[positions] == fingerprints)
+            moved = same & equal & (stored.listings[positions] != LISTINGS.index(listing))
+            same &= equal | ((flags & MANAGED) == 0)
         differs = known & fresh & ~same
         created = ~known & fresh
         self.seen[positions[same]] = LISTED
         self.seen[positions[differs]] = CHANGED
         values = self._values(contents, lines, listing)
         self._new.add(keys[created], values[created])
-        self._changed.add(keys[differs], values[differs])
+        # What only stands in another listing now is written down, so that absence from the old one proves nothing.
+        self._changed.add(keys[differs | moved], values[differs | moved])
         restored = differs & ((flags & ACTIVE) == 0)
         return RelationComparison(same, differs & ~restored, restored, created, duplicates)
 

@@ -55,7 +55,9 @@ class RemovalFinder:
         book = self._context.entities(kind)
         ids = book.stored.ids
         covered = self._context.covered(kind)
-        absent = book.absent([LISTINGS.index(listing) for listing in covered]) & self._in_scope(kind, ids)
+        in_scope = self._in_scope(kind, ids)
+        book.forget_gone(~in_scope)
+        absent = book.absent([LISTINGS.index(listing) for listing in covered]) & in_scope
         orphaned = np.zeros(len(ids), dtype=np.bool_)
         if kind == "class" and (schools := self._removed("school")) is not None:
             ours = book.stored.flags == (ACTIVE | MANAGED)
@@ -99,8 +101,10 @@ class RemovalFinder:
         if not covered and not any(end is not None for end in ends) and not book.gone.any():
             return
         first, second, _ = unpack(book.stored.keys)
+        in_scope = self._relations_in_scope(kind, first, second)
+        book.forget_gone(~in_scope)
         absent = book.absent([LISTINGS.index(listing) for listing in covered])
-        absent &= self._relations_in_scope(kind, first, second) & ~self._protected(kind, first, second)
+        absent &= in_scope & ~self._protected(kind, first, second)
         orphaned = np.zeros(len(first), dtype=np.bool_)
         for side, removed in zip((first, second), ends, strict=True):
             if removed is not None:

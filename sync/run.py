@@ -88,7 +88,10 @@ def run(
         ExitStack() as files,
     ):
         spools = Spools(scratch, files)
-        this = _begin(service, order, spools)
+        try:
+            this = _begin(service, order, spools)
+        except OperationalError as error:
+            raise _storage_error(error) from error
         try:
             comparison = _pull_check_compare(service, this, pull(scratch))
             _refuse_nothing_usable(this)
@@ -145,7 +148,7 @@ def _refuse_nothing_usable(this: Run) -> None:
     """A run that took nothing of all that came must not look like one that had nothing to do."""
     counts = this.context.counts.values()
     refused, received = sum(c.refused for c in counts), sum(c.received for c in counts)
-    taken = sum(c.created + c.updated + c.unchanged + c.restored for c in counts)
+    taken = this.context.tombstones + sum(c.created + c.updated + c.unchanged + c.restored for c in counts)
     if refused and not taken:
         main = this.context.problems.main_error([arrival.file for arrival in this.arrivals])
         why = f" In {main.file}, {main.count} times: {main.sentence}" if main else ""

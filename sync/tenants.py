@@ -104,7 +104,7 @@ def _add_schools(service: Service, tenant: str, schools: list[tuple[str, str, st
         raise SettingsError("The file lists no schools (columns sourcedId, name, number).")
     store.add_schools(service.engine, tenant, schools)
     added = {source_id for source_id, _, _ in schools}
-    return [view for view in list_schools(service, tenant) if view.source_id in added]
+    return [view for view in list_schools(service, tenant) if view.source_id in added and view.managed_by == "hand"]
 
 
 def list_schools(service: Service, tenant: str) -> list[SchoolView]:

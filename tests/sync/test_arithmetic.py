@@ -42,7 +42,7 @@ def test_entities_are_compared_as_dicts_would_be(stored: dict[str, int], pages: 
     first: dict[str, int] = {}
     told: list[tuple[str, bool]] = []
     for page in pages:
-        result = book.compare(keys_from([name for name, _ in page]), unsigned([content for _, content in page]))
+        result = book.compare(keys_from([name for name, _ in page]), unsigned([c for _, c in page]), "users")
         created |= {page[index][0] for index in result.created.tolist()}
         changed |= {page[index][0] for index in result.changed.tolist()}
         unchanged |= {page[index][0] for index in result.unchanged.tolist()}
