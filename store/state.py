@@ -3,7 +3,7 @@
 The arrays and the packed keys of relations are those of ``models.state``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -37,12 +37,20 @@ def _meta(kind: Kind, active: str, managed: str) -> str:
     return f"CAST(CASE WHEN listing = '{usual}' AND {active} AND ({managed}) THEN {first} ELSE {full} END AS BIGINT)"
 
 
-def _sorted_state(blocks: Sequence[NDArray[np.int64]], entities: bool) -> StoredState:
-    """Blocks of columns (key, fingerprint, meta[, id]) as one sorted state; meta is flags + 4 * listing."""
-    keys = _column(blocks, 0).view(np.uint64)
-    fingerprints = _column(blocks, 1).view(np.uint64)
-    meta = _column(blocks, 2, np.uint8)
-    ids = _column(blocks, 3) if entities else np.empty(0, dtype=np.int64)
+def _sorted_state(blocks: Iterable[NDArray[np.int64]], entities: bool) -> StoredState:
+    """Blocks of columns (key, fingerprint, meta[, id]) as one sorted state; meta is flags + 4 * listing.
+
+    Each block is taken apart at once: of six million rows, two whole copies would not fit into the budget.
+    """
+    parts: list[list[NDArray[Any]]] = [[], [], [], []]
+    for block in blocks:
+        parts[0].append(block[:, 0].view(np.uint64).copy())
+        parts[1].append(block[:, 1].view(np.uint64).copy())
+        parts[2].append(block[:, 2].astype(np.uint8))
+        if entities:
+            parts[3].append(block[:, 3].copy())
+    keys, fingerprints = _joined(parts[0], np.uint64), _joined(parts[1], np.uint64)
+    meta, ids = _joined(parts[2], np.uint8), _joined(parts[3], np.int64)
     if len(keys) and not bool(np.all(keys[1:] >= keys[:-1])):
         order = np.argsort(keys)
         keys, fingerprints, meta = keys[order], fingerprints[order], meta[order]
@@ -50,10 +58,10 @@ def _sorted_state(blocks: Sequence[NDArray[np.int64]], entities: bool) -> Stored
     return StoredState(keys, ids, fingerprints, meta & np.uint8(3), meta >> np.uint8(2))
 
 
-def _column(blocks: Sequence[NDArray[np.int64]], position: int, dtype: Any = np.int64) -> NDArray[Any]:
-    if not blocks:
-        return np.empty(0, dtype=dtype)
-    return np.concatenate([block[:, position].astype(dtype) for block in blocks])
+def _joined(parts: list[NDArray[Any]], dtype: Any) -> NDArray[Any]:
+    joined = np.concatenate(parts) if parts else np.empty(0, dtype=dtype)
+    parts.clear()
+    return joined
 
 
 def load_links(connection: Connection, connection_id: int, kind: Kind) -> StoredState:
@@ -62,7 +70,7 @@ def load_links(connection: Connection, connection_id: int, kind: Kind) -> Stored
         f"SELECT key AS v0, fingerprint AS v1, {_meta(kind, 'active', 'manages')} AS v2, entity_id AS v3 "
         f"FROM link WHERE connection_id = {int(connection_id)} AND kind = '{kind}'"
     )
-    return _sorted_state(list(fetch_integers(connection, select, 4)), entities=True)
+    return _sorted_state(fetch_integers(connection, select, 4), entities=True)
 
 
 def load_other_links(connection: Connection, tenant_id: int, connection_id: int, kind: Kind) -> list[tuple[int, int]]:
@@ -107,7 +115,7 @@ def _load_relations(connection: Connection, tenant_id: int, kind: Kind, meta: st
     key = f"({first} << 36) | ({second} << 8) | ({role})"
     table = quoted(kind)
     select = f"SELECT {key} AS v0, fingerprint AS v1, {meta} AS v2 FROM {table} WHERE tenant_id = {int(tenant_id)}"
-    return _sorted_state(list(fetch_integers(connection, select, 3)), entities=False)
+    return _sorted_state(fetch_integers(connection, select, 3), entities=False)
 
 
 def _number_extension_roles(connection: Connection, tenant_id: int, table: str, roles: RoleCodes) -> None:

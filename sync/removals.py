@@ -100,10 +100,13 @@ class RemovalFinder:
         book = self._context.relations(kind)
         if not covered and not any(end is not None for end in ends) and not book.gone.any():
             return
+        listings = [LISTINGS.index(listing) for listing in covered]
+        if not any(end is not None for end in ends) and not book.gone.any() and not book.absent(listings).any():
+            return  # an unchanged night: nothing to look at
         first, second, _ = unpack(book.stored.keys)
         in_scope = self._relations_in_scope(kind, first, second)
         book.forget_gone(~in_scope)
-        absent = book.absent([LISTINGS.index(listing) for listing in covered])
+        absent = book.absent(listings)
         absent &= in_scope & ~self._protected(kind, first, second)
         orphaned = np.zeros(len(first), dtype=np.bool_)
         for side, removed in zip((first, second), ends, strict=True):
