@@ -4,14 +4,13 @@ dlt keeps one table of the rows as they are; rostersync reads, checks and normal
 guardianships and their history, and archives who is gone, which dlt's merge does not. Needs ``benchmarks/requirements.in``.
 """
 
-import argparse
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.command import print_section
 from benchmarks.csv_district import DISTRICT, Files, make_files
 from benchmarks.databases import Databases, open_databases
 from benchmarks.measure import Figures, measure, median
@@ -31,14 +30,7 @@ class Run(NamedTuple):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.against_dlt", description=__doc__)
-    parser.add_argument("--people", type=int, default=100_000)
-    parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
-    parser.add_argument("--repeat", type=int, default=3, help="for rostersync; dlt runs once")
-    given = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        sys.stdout.write(run(Path(folder), given.people, given.database, given.repeat))
-    return 0
+    return print_section(run, "against_dlt", __doc__, arguments)
 
 
 def run(folder: Path, people: int, kind: str, repeat: int) -> str:

@@ -4,14 +4,13 @@ Ratios and their bounds are the project's own goals (docs/benchmarks.md). Every 
 database that is exactly as the step needs it, ``--repeat`` times; the table shows the run with the middle wall time.
 """
 
-import argparse
 import sys
-import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
+from benchmarks.command import print_section
 from benchmarks.databases import Databases, open_databases
 from benchmarks.measure import Figures, measure, median
 from benchmarks.report import machine, ratio, table
@@ -42,14 +41,7 @@ class Step(NamedTuple):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.csv_district", description=__doc__)
-    parser.add_argument("--people", type=int, default=100_000)
-    parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
-    parser.add_argument("--repeat", type=int, default=3)
-    given = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        sys.stdout.write(run(Path(folder), given.people, given.database, given.repeat))
-    return 0
+    return print_section(run, "csv_district", __doc__, arguments)
 
 
 def run(folder: Path, people: int, kind: str, repeat: int) -> str:

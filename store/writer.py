@@ -10,7 +10,7 @@ from models.errors import StoppedError
 from models.plan import COLUMNS, Chunk
 from models.state import ENDS
 from models.vocabulary import ENTITY_KINDS, Kind
-from store.bulk import insert_rows, quoted, update_rows
+from store.bulk import insert_rows, update_rows
 
 Rows = Sequence[Sequence[Any]]
 
@@ -197,9 +197,3 @@ class RosterWriter:
         ]
         self._changes += len(rows)
         insert_rows(self._connection, _CHANGE, _CHANGE_COLUMNS, rows)
-
-
-def refresh_statistics(connection: Connection) -> None:
-    """Let PostgreSQL's planner know of a tenant's first rows at once; autovacuum may take minutes."""
-    for name in (*TABLES, "link"):
-        connection.execute(text(f"ANALYZE {quoted(name)}"))

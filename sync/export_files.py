@@ -13,7 +13,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any
 
 from models.errors import SettingsError
 from models.report import FileReport
@@ -21,7 +21,6 @@ from models.report import FileReport
 Cells = Sequence[str]
 
 #: What a list in one cell is separated by when it is read; an entry that holds one cannot stand in a list.
-_SEPARATORS: Final = frozenset(",;|")
 
 
 class SetWriter:
@@ -73,11 +72,6 @@ class SetWriter:
 def list_cell(entries: Iterable[str]) -> str:
     """Several values in one cell."""
     return ",".join(entries)
-
-
-def unlistable(entry: str) -> bool:
-    """Whether a value would be read as several when it stands in a list."""
-    return not _SEPARATORS.isdisjoint(entry)
 
 
 def flag_cell(value: bool | None) -> str:

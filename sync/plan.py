@@ -164,8 +164,9 @@ class Planner:
         count, managed = int(np.count_nonzero(in_use)), self._context.entities("school").managed_before
         if not count:
             return verdict
+        what = "it" if count == 1 else "them"
         sentence = (
-            f"{count} of {managed} schools would go though another source still fills them; held until you decide."
+            f"{count} of {managed} schools would go though another source still fills {what}; held until you decide."
         )
         return replace(verdict, holds=[*verdict.holds, Hold("school", "in_use", count, managed, 0, None, sentence)])
 
