@@ -20,8 +20,6 @@ from models.report import FileReport
 
 Cells = Sequence[str]
 
-#: What a list in one cell is separated by when it is read; an entry that holds one cannot stand in a list.
-
 
 class SetWriter:
     """Gathers the files of one set in a private folder. A file that gets no row is not made.
