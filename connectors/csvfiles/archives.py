@@ -15,8 +15,8 @@ from typing import IO
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from connectors.csvfiles.recognize import name_says
-from connectors.csvfiles.spool import no_room
 from connectors.csvfiles.table import InputFile
+from connectors.normalize.spool import no_room
 from models.problems import Problem
 
 HEAD_SIZE = 65_536

@@ -1,78 +1,13 @@
-"""From cells to clean cells: the right number of them, without the space, quotes and invisible characters around them.
+"""From cells to clean cells: the right number of them, each cleaned.
 
 Nearly all rows are clean, so a row is tested as a whole, by a few tests that run in C, and only then cell by cell.
 """
 
-import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 
-from connectors.csvfiles.layouts import Shape
-from connectors.csvfiles.listing import Listing
 from connectors.csvfiles.records import Fault, Record
-
-_PLAIN_SPACE = " \t\r\n"
-_QUOTES = '"\u201c\u201d\u201e\u00ab\u00bb'
-_INVISIBLE = ("Cc", "Cf", "Zs", "Zl", "Zp")
-_CURLY = re.compile("[\u201c\u201d\u201e\u00ab\u00bb]")
-#: Joiners that Persian, Hindi and many other scripts write names with.
-_JOINERS = "\u200c\u200d"
-
-
-def clean_cell(text: str, shape: Shape) -> tuple[str, str]:
-    """The cell as it is meant, and the code of what was removed from it ("" for nothing but plain space).
-
-    Ids keep every character inside of them: they are compared character by character.
-    """
-    told = ""
-    text = text.strip(_PLAIN_SPACE)
-    bare = _strip_invisible(text)
-    if shape != "id" and not bare.isprintable():
-        bare = _without_invisible(bare)
-    if bare != text:
-        told = "invisible_characters"
-    # Until nothing changes: a value must read the same when it is exported and read again.
-    while (unquoted := _strip_invisible(_unquote(bare, shape))) != bare:
-        told, bare = "quotes_left", unquoted
-    return bare, told
-
-
-def _is_invisible(char: str) -> bool:
-    """Space of any kind, control and format characters; not what this Python's Unicode merely does not know yet."""
-    return not char.isprintable() and unicodedata.category(char) in _INVISIBLE
-
-
-def _strip_invisible(text: str) -> str:
-    start, end = 0, len(text)
-    while start < end and (text[start] == " " or _is_invisible(text[start])):
-        start += 1
-    while end > start and (text[end - 1] == " " or _is_invisible(text[end - 1])):
-        end -= 1
-    return text[start:end]
-
-
-def _without_invisible(text: str) -> str:
-    """Line ends and odd spaces as one space, control and format characters gone."""
-    kept = (
-        " " if char.isspace() else char
-        for char in text
-        if char.isspace() or char in _JOINERS or not _is_invisible(char)
-    )
-    return " ".join("".join(kept).split())
-
-
-def _unquote(text: str, shape: Shape) -> str:
-    """Without quotes around the value, and without a spreadsheet's ``="…"`` that keeps zeros.
-
-    In an id or code a quote at either end is a remnant. A text may end in one (``Robert "Bob"``) unless it has no mate.
-    """
-    if text.startswith('="') and text.endswith('"') and len(text) > 2:
-        text = text[1:]
-    if not text or (text[0] not in _QUOTES and text[-1] not in _QUOTES):
-        return text
-    paired = len(text) > 1 and text[0] in _QUOTES and text[-1] in _QUOTES
-    odd = sum(char in _QUOTES for char in text) % 2 == 1
-    return text.strip(_QUOTES).strip(_PLAIN_SPACE) if shape in ("id", "code") or paired or odd else text
+from connectors.normalize.cleaning import CURLY, Shape, clean_cell
+from connectors.normalize.listing import Listing
 
 
 class RowCleaner:
@@ -115,7 +50,7 @@ class RowCleaner:
                 or joined[0] == " "
                 or joined[-1] == " "
                 or not joined.isprintable()
-                or (not joined.isascii() and _CURLY.search(joined))
+                or (not joined.isascii() and CURLY.search(joined))
             ):
                 self._clean(cells, line, listing)
             if self._repeats:

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
-from connectors.csvfiles.listing import Listing
 from connectors.csvfiles.records import Fault
 from connectors.csvfiles.table import Table
-from connectors.csvfiles.values import read_boolean, read_date, read_role, read_status
+from connectors.normalize import people
+from connectors.normalize.listing import Listing
+from connectors.normalize.values import read_boolean, read_role, read_status
 from models.pages import Page
 from models.records import Enrollment
 
@@ -46,22 +47,12 @@ def _with_more(listing: Listing, line: int, record: Enrollment, primary: str, be
     flag = read_boolean(primary) if primary else None
     if primary and flag is None:
         listing.tell("bad_boolean", line, record.person_source_id, "primary")
-    begins_on = read_day(listing, line, record.person_source_id, "beginDate", begin) if begin else None
-    ends_on = read_day(listing, line, record.person_source_id, "endDate", end) if end else None
+    begins_on = people.day(listing, line, record.person_source_id, "beginDate", begin) if begin else None
+    ends_on = people.day(listing, line, record.person_source_id, "endDate", end) if end else None
     if begins_on and ends_on and ends_on < begins_on:
         listing.tell("dates_reversed", line, record.person_source_id, "endDate")
         begins_on = ends_on = None
     return Enrollment(record.class_source_id, record.person_source_id, record.role, flag, begins_on, ends_on)
-
-
-def read_day(listing: Listing, line: int, source_id: str, field: str, text: str) -> str | None:
-    """A date as ISO text; tells the listing where it is none, or is written the American way."""
-    found = read_date(text)
-    if found.iso is None:
-        listing.tell("bad_date", line, source_id, field)
-    elif found.reformatted:
-        listing.tell_once("date_reformatted", line, field)
-    return found.iso
 
 
 def _set_aside(

@@ -4,11 +4,10 @@ import unicodedata
 from collections.abc import Iterator
 from hashlib import blake2b
 
-from connectors.csvfiles import people
-from connectors.csvfiles.listing import Listing
 from connectors.csvfiles.records import Fault
 from connectors.csvfiles.table import Table
-from connectors.csvfiles.users import Part
+from connectors.normalize import people
+from connectors.normalize.listing import Listing, Part
 from models.pages import Page
 from models.records import Guardianship, Person, fingerprint
 

@@ -11,13 +11,10 @@ The header names of ``guardians.csv`` are not public. Ours, with what each means
 * ``relationship``: mother, father, guardian … in the district's own words; may be left away
 """
 
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
-from connectors.csvfiles.values import words
-
-#: What a cell of the column holds. Ids and codes hold no free text, so the columns after them can be trusted to be in
-#: place even where a row turns out to have too many cells; lists and texts are what unescaped commas come from.
-Shape = Literal["id", "code", "list", "text"]
+from connectors.normalize.cleaning import Shape
+from connectors.normalize.values import words
 
 
 class Field(NamedTuple):

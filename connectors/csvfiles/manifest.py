@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from connectors.csvfiles.layouts import LAYOUT_OF
-from connectors.csvfiles.listing import Listing
 from connectors.csvfiles.table import Table
+from connectors.normalize.listing import Listing
 from models.problems import Problem
 
 #: No manifest has more properties than this; what follows is not one.

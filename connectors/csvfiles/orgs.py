@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
-from connectors.csvfiles.enrollments import read_day
-from connectors.csvfiles.listing import Listing
 from connectors.csvfiles.records import Fault
 from connectors.csvfiles.table import Table
-from connectors.csvfiles.values import read_org_type, read_status, read_term_type
+from connectors.normalize import people
+from connectors.normalize.listing import Listing
+from connectors.normalize.orgs import parents_first
+from connectors.normalize.values import read_org_type, read_status, read_term_type
 from models.pages import Page
 from models.records import Record, School, Term
 
@@ -26,26 +27,11 @@ def read_orgs(table: Table, listing: Listing, school: str | None) -> Iterator[Pa
         if org_type is None:
             listing.tell("unknown_type", line, source_id, "type")
         found.append((School(source_id, name, number or None, org_type or type_text, parent or None), line))
-    for record, line in _parents_first(found):
+    for record, line in parents_first(found):
         listing.add(record, line)
         if listing.is_full():
             yield from listing.take()
     yield from listing.take()
-
-
-def _parents_first(orgs: list[tuple[School, int]]) -> Iterator[tuple[School, int]]:
-    """Orgs ordered by their depth in the file's own tree; a parent from elsewhere, or a circle, ends the climb."""
-    parent_of = {record.source_id: record.parent_source_id for record, _ in orgs}
-
-    def depth(record: School) -> int:
-        climbed = {record.source_id}
-        parent = record.parent_source_id
-        while parent is not None and parent in parent_of and parent not in climbed:
-            climbed.add(parent)
-            parent = parent_of[parent]
-        return len(climbed)
-
-    yield from sorted(orgs, key=lambda entry: depth(entry[0]))
 
 
 def read_sessions(table: Table, listing: Listing) -> Iterator[Page]:
@@ -61,8 +47,8 @@ def read_sessions(table: Table, listing: Listing) -> Iterator[Page]:
         term_type = read_term_type(type_text) if type_text else "term"
         if term_type is None:
             listing.tell("unknown_type", line, source_id, "type")
-        begins_on = read_day(listing, line, source_id, "startDate", begin) if begin else None
-        ends_on = read_day(listing, line, source_id, "endDate", end) if end else None
+        begins_on = people.day(listing, line, source_id, "startDate", begin) if begin else None
+        ends_on = people.day(listing, line, source_id, "endDate", end) if end else None
         if begins_on and ends_on and ends_on < begins_on:
             listing.tell("dates_reversed", line, source_id, "endDate")
             begins_on = ends_on = None

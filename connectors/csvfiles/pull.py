@@ -12,17 +12,17 @@ from connectors.csvfiles.classes import Course, read_classes, read_courses
 from connectors.csvfiles.enrollments import read_enrollments
 from connectors.csvfiles.guardians import read_guardians
 from connectors.csvfiles.layouts import LAYOUT_OF
-from connectors.csvfiles.listing import Listing
 from connectors.csvfiles.manifest import Manifest, read_manifest
 from connectors.csvfiles.orgs import read_orgs, read_sessions
 from connectors.csvfiles.roles import RoleGroups, read_roles
-from connectors.csvfiles.spool import Spool
 from connectors.csvfiles.table import InputFile, Table
-from connectors.csvfiles.users import Part, UsersReader
+from connectors.csvfiles.users import UsersReader
+from connectors.normalize.links import GuardianLinks
+from connectors.normalize.listing import Listing, Part
+from connectors.normalize.spool import Spool
 from models.errors import DistrictActionError
 from models.pages import Coverage, Page, PullEvent
 from models.problems import Problem
-from models.records import Affiliation, Guardianship
 from models.settings import UploadOptions
 from models.vocabulary import KINDS, Kind
 
@@ -47,10 +47,10 @@ class Pull:
         self._page_size = options.page_size
         self._tables: dict[str, Table] = {}
         self._manifest = Manifest({})
-        self._affiliations = Spool(scratch, Affiliation)
-        self._links = Spool(scratch, Guardianship)
-        self._reverse = Spool(scratch, Guardianship)
-        self._guardian_links = Spool(scratch, Guardianship)
+        self._affiliations = Spool(scratch, "affiliation")
+        self._links = Spool(scratch, "guardianship")
+        self._reverse = Spool(scratch, "guardianship")
+        self._guardian_links = Spool(scratch, "guardianship")
         #: Statements and late pages that wait for their kind's turn.
         self._later: dict[Kind, list[Callable[[], Iterator[PullEvent]]]] = {kind: [] for kind in KINDS}
 
@@ -193,16 +193,11 @@ class Pull:
     def _read_users(self, table: Table, groups: RoleGroups | None) -> Iterator[PullEvent]:
         people = self._listing("person", table)
         affiliations = self._listing("affiliation", table)
-        links = self._listing("guardianship", table)
-        reader = UsersReader(
-            table,
-            people,
-            Part(affiliations, self._affiliations),
-            Part(links, self._links),
+        links = GuardianLinks(
+            Part(self._listing("guardianship", table), self._links),
             Part(self._listing("guardianship", table), self._reverse),
-            groups,
-            self._school,
         )
+        reader = UsersReader(table, people, Part(affiliations, self._affiliations), links, groups, self._school)
         yield from reader.pages()
         yield self._arrival(table, people)
         proof = people.coverage(self._doubt(table), delta=self._manifest.is_delta("users"), scope=self._school)
@@ -214,9 +209,8 @@ class Pull:
             yield affiliations.coverage_beside(proof)
 
         def later_links() -> Iterator[PullEvent]:
-            yield from self._links.pages()
-            yield from reader.extra_links()
-            yield links.coverage_beside(proof)
+            yield from links.pages()
+            yield links.listing.coverage_beside(proof)
 
         if groups is None:
             self._later["affiliation"].append(later_affiliations)

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import Final
 
-from connectors.csvfiles.compact import CompactMap
-from connectors.csvfiles.listing import Listing
 from connectors.csvfiles.records import Fault
 from connectors.csvfiles.table import Table
-from connectors.csvfiles.values import read_role, read_status
+from connectors.normalize.compact import CompactMap
+from connectors.normalize.listing import Listing
+from connectors.normalize.values import read_role, read_status
 from models.pages import Page
 from models.records import Affiliation
 from models.vocabulary import RoleGroup

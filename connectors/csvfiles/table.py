@@ -9,11 +9,12 @@ from pathlib import Path
 
 from connectors.csvfiles.cleaning import RowCleaner
 from connectors.csvfiles.headers import header_problems, match_columns
-from connectors.csvfiles.layouts import LAYOUT_OF, ONEROSTER_COLUMNS, Shape
-from connectors.csvfiles.listing import Listing
+from connectors.csvfiles.layouts import LAYOUT_OF, ONEROSTER_COLUMNS
 from connectors.csvfiles.recognize import DELIMITER_NAMES, Head
 from connectors.csvfiles.records import Fault, Record, read_records
 from connectors.csvfiles.text import TextFacts, open_text, text_lines
+from connectors.normalize.cleaning import Shape
+from connectors.normalize.listing import Listing
 from models.pages import Arrival
 from models.problems import Problem
 

@@ -4,18 +4,16 @@ One row yields a person, an affiliation for each of its schools, and a guardians
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
-from connectors.csvfiles import people
-from connectors.csvfiles.compact import CompactMap
-from connectors.csvfiles.listing import Listing
 from connectors.csvfiles.records import Fault
 from connectors.csvfiles.roles import RoleGroups
-from connectors.csvfiles.spool import Spool
 from connectors.csvfiles.table import Table
-from connectors.csvfiles.values import read_boolean, read_role, read_status, words
+from connectors.normalize import people
+from connectors.normalize.links import GuardianLinks
+from connectors.normalize.listing import Listing, Part
+from connectors.normalize.values import read_boolean, read_role, read_status, words
 from models.pages import Page
-from models.records import Affiliation, Guardianship, Person
+from models.records import Affiliation, Person
 from models.vocabulary import RoleGroup
 
 _PERSON_FIELDS = words(
@@ -24,26 +22,10 @@ _PERSON_FIELDS = words(
 )
 
 
-class Part(NamedTuple):
-    """A listing whose pages wait in a spool until their kind's turn."""
-
-    listing: Listing
-    spool: Spool[Affiliation] | Spool[Guardianship]
-
-    def keep_full(self) -> None:
-        if self.listing.is_full():
-            self.keep_all()
-
-    def keep_all(self) -> None:
-        for page in self.listing.take():
-            self.spool.put(page)
-
-
 class UsersReader:
     """Reads one users.csv. ``groups`` stands for roles.csv where there is one: then the rows' own roles do not count.
 
-    ``links`` takes the guardianships named on students' rows, ``reverse`` those named on guardians' rows: OneRoster
-    wants both, so most of the second are in the first already (``extra_links`` yields the others).
+    ``affiliations`` and ``links`` are what else the rows say; they are read out when their kind's turn comes.
     """
 
     def __init__(
@@ -51,8 +33,7 @@ class UsersReader:
         table: Table,
         people_listing: Listing,
         affiliations: Part,
-        links: Part,
-        reverse: Part,
+        links: GuardianLinks,
         groups: RoleGroups | None,
         school: str | None,
     ) -> None:
@@ -60,7 +41,6 @@ class UsersReader:
         self._people = people_listing
         self._affiliations = affiliations
         self._links = links
-        self._reverse = reverse
         self._groups = groups
         self._school = school
         # A OneRoster users.csv has no language column: blank says nothing there.
@@ -109,12 +89,13 @@ class UsersReader:
                 for org in schools:
                     affiliations.add(Affiliation(source_id, org, role), line)
             if agents:
-                self._link(line, source_id, group, agents)
+                others = people.entries(listing, line, "agentSourcedIds", agents)
+                self._links.add(line, source_id, group, others)
             if len(affiliations.records) >= affiliations.page_size:
                 self._affiliations.keep_all()
         yield from listing.take()
-        for part in (self._affiliations, self._links, self._reverse):
-            part.keep_all()
+        self._affiliations.keep_all()
+        self._links.keep_all()
 
     def _set_aside(self, line: int, cells: list[str], source_id: str, status: str, fault: Fault | None) -> None:
         """Rows that are faulty, without an id, deleted, or of a status that nobody knows."""
@@ -177,40 +158,7 @@ class UsersReader:
             people.grades(listing, line, source_id, grades_text) if grades_text else (),
             language,
             enabled,
-            people.identifiers(group, user_ids, identifier, master) if user_ids or identifier or master else (),
+            people.identifiers(group, people.user_id_pairs(user_ids), identifier, master)
+            if user_ids or identifier or master
+            else (),
         )
-
-    def _link(self, line: int, source_id: str, group: RoleGroup | None, agents: str) -> None:
-        """Guardianships from either side; agents of staff are no guardians (reference/oneroster-classlink.md, 2.2)."""
-        others = people.entries(self._people, line, "agentSourcedIds", agents)
-        if group in ("student", None):
-            for guardian in others:
-                self._links.listing.add(Guardianship(source_id, guardian), line)
-            self._links.keep_full()
-        elif group == "guardian":
-            for student in others:
-                self._reverse.listing.add(Guardianship(student, source_id), line)
-            self._reverse.keep_full()
-
-    def extra_links(self) -> Iterator[Page]:
-        """The guardianships that only the guardians' rows name. Ask when ``pages`` has come to its end."""
-        links = self._links.listing
-        if not self._reverse.listing.received:
-            return
-        known = CompactMap()
-        for _, key, _ in _guardianships(self._links):
-            known.add(key)
-        for record, key, line in _guardianships(self._reverse):
-            if links.is_full():
-                yield from links.take()
-            if not known.bits(key):
-                links.add(record, line)
-        yield from links.take()
-
-
-def _guardianships(part: Part) -> Iterator[tuple[Guardianship, str, int]]:
-    """The guardianships in a spool, each with a key for the pair and its line."""
-    for page in part.spool.pages():
-        for record, line in zip(page.records, page.lines, strict=True):
-            if isinstance(record, Guardianship):
-                yield record, f"{record.student_source_id}\0{record.guardian_source_id}", line

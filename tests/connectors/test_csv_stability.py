@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.csvfiles.cleaning import clean_cell
-from connectors.csvfiles.values import read_list
+from connectors.normalize.cleaning import clean_cell
+from connectors.normalize.values import read_list
 
 text = st.text(alphabet="ab 1,\"“”„«»\u200b\u00a0'=", max_size=12)
 

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.csvfiles.cleaning import clean_cell
-from connectors.csvfiles.compact import CompactMap
-from connectors.csvfiles.grades import grade_code
-from connectors.csvfiles.languages import language_code
-from connectors.csvfiles.people import identifiers
-from connectors.csvfiles.values import (
+from connectors.normalize.cleaning import clean_cell
+from connectors.normalize.compact import CompactMap
+from connectors.normalize.grades import grade_code
+from connectors.normalize.languages import language_code
+from connectors.normalize.people import identifiers, user_id_pairs
+from connectors.normalize.values import (
     email_address,
     phone_number,
     read_boolean,
@@ -152,12 +152,12 @@ def test_cleaning_twice_is_cleaning_once_for_what_is_seen(text: str) -> None:
 
 
 def test_identifiers_take_our_names_and_are_sorted() -> None:
-    found = identifiers("student", "{SIS ID:77},{state_id: 9 },{Fed:xyz},{broken", "1234", "m-1")
+    found = identifiers("student", user_id_pairs("{SIS ID:77},{state_id: 9 },{Fed:xyz},{broken"), "1234", "m-1")
     assert found == (
         ("fed", "xyz"), ("master_id", "m-1"), ("sis_id", "77"), ("state_id", "9"), ("student_number", "1234"),
     )  # fmt: skip
-    assert identifiers("teacher", "", "55", "") == (("staff_id", "55"),)
-    assert identifiers("student", "{studentNumber:1}", "2", "") == (("student_number", "1"),)
+    assert identifiers("teacher", (), "55", "") == (("staff_id", "55"),)
+    assert identifiers("student", [("studentNumber", "1")], "2", "") == (("student_number", "1"),)
 
 
 @given(st.dictionaries(st.text(max_size=8), st.integers(1, 15), max_size=50), st.text(max_size=8))

@@ -1,13 +1,14 @@
-"""What users.csv and guardians.csv say of a person in the same way: contact, language, grades, identifiers."""
+"""What all sources say of a person in the same way: contact, language, grades, dates, identifiers."""
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
-from connectors.csvfiles.grades import grade_code
-from connectors.csvfiles.languages import language_code
-from connectors.csvfiles.listing import Listing
-from connectors.csvfiles.values import email_address, phone_number, read_list, words
+from connectors.normalize.grades import grade_code
+from connectors.normalize.languages import language_code
+from connectors.normalize.listing import Listing
+from connectors.normalize.values import email_address, phone_number, read_date, read_list, words
 from models.vocabulary import RoleGroup
 
 #: A guardian's language where the product's own files leave it blank (reference/csv-and-product.md, 1.1).
@@ -83,14 +84,31 @@ def entries(listing: Listing, line: int, field: str, text: str) -> tuple[str, ..
     return found.entries
 
 
-def identifiers(group: RoleGroup | None, user_ids: str, identifier: str, master: str) -> tuple[tuple[str, str], ...]:
-    """OneRoster's ``userIds`` (``{type:id},{type:id}``), ``identifier`` and ``userMasterIdentifier``, sorted by type.
+def day(listing: Listing, line: int, source_id: str, field: str, text: str) -> str | None:
+    """A date as ISO text; tells the listing where it is none, or is written the American way."""
+    found = read_date(text)
+    if found.iso is None:
+        listing.tell("bad_date", line, source_id, field)
+    elif found.reformatted:
+        listing.tell_once("date_reformatted", line, field)
+    return found.iso
+
+
+def user_id_pairs(text: str) -> list[tuple[str, str]]:
+    """The (type, id) pairs of a OneRoster CSV ``userIds`` cell: ``{type:id},{type:id}``."""
+    return _USER_ID.findall(text)
+
+
+def identifiers(
+    group: RoleGroup | None, user_ids: Iterable[tuple[str, str]], identifier: str, master: str
+) -> tuple[tuple[str, str], ...]:
+    """OneRoster's ``userIds`` (as (type, id) pairs), ``identifier`` and ``userMasterIdentifier``, sorted by type.
 
     Known spellings of types become ours (``sis_id``, ``student_number``, ``state_id``, ``staff_id``, ``legacy_id``),
     others are kept in lower case; of several ids of one type the first counts.
     """
     found: dict[str, str] = {}
-    for name, value in _USER_ID.findall(user_ids):
+    for name, value in user_ids:
         folded = re.sub(r"[\s_.\-]+", "", name).lower()
         if folded and value.strip():
             found.setdefault(_ID_TYPES.get(folded, folded), value.strip())

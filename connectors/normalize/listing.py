@@ -1,7 +1,9 @@
 """What one file says of one kind, on its way into pages: records, tombstones, refusals, problems, and the coverage."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
+from connectors.normalize.spool import Spool
 from models.pages import Coverage, CoverageVerdict, Page, Refusal
 from models.problems import Problem
 from models.records import Record
@@ -105,3 +107,18 @@ class Listing:
         if verdict == "complete" and self.unidentified:
             verdict, reason = "partial", f"{self.unidentified} row(s) of {self.file} have no readable id"
         return Coverage(self.kind, self.listing, self.file, verdict, self.received, self.refused, reason, people.scope)
+
+
+class Part(NamedTuple):
+    """A listing whose pages wait in a spool until their kind's turn."""
+
+    listing: Listing
+    spool: Spool
+
+    def keep_full(self) -> None:
+        if self.listing.is_full():
+            self.keep_all()
+
+    def keep_all(self) -> None:
+        for page in self.listing.take():
+            self.spool.put(page)

@@ -7,7 +7,7 @@ The spellings are those met in real exports (reference/oneroster-classlink.md, s
 import re
 from functools import lru_cache
 
-from connectors.csvfiles.values import words
+from connectors.normalize.values import words
 from models.vocabulary import GRADES
 
 _WORDS = words("first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth")

@@ -8,7 +8,7 @@ the languages that schools meet most are understood too.
 import re
 from functools import lru_cache
 
-from connectors.csvfiles.values import words
+from connectors.normalize.values import words
 
 #: ISO 639-1 with the ISO 639-2 code(s) of the same language (terminological, then bibliographic where it differs).
 _TWO_LETTER = """
