@@ -4,10 +4,15 @@
      ├─ SettingsError        fix a setting or an argument, then try again           (exit code 2)
      │   └─ NotFoundError    the tenant, school, run … that was named does not exist (exit code 2)
      ├─ RetryLaterError      nothing is wrong with the input; wait and try again    (exit code 75)
-     │   └─ TenantBusyError  another run of this tenant is going on
+     │   ├─ TenantBusyError  another run of this tenant is going on
+     │   └─ SourceUnavailableError  the source did not answer, or asked us to wait longer than a run may
      ├─ DistrictActionError  the district has to send or share something else       (exit code 65)
+     │   ├─ CredentialsRefusedError  the source refuses our credentials
+     │   └─ DisconnectedError        the district has switched us off at the source
      ├─ StalePlanError       the stored roster moved since the plan was made        (exit code 3)
      └─ StoppedError         the run stopped itself; nothing was changed; needs an engineer (exit code 70)
+         ├─ SourceProtocolError  the source answered something that its protocol does not allow
+         └─ CancelledError       a person stopped the run
 
 Each error has two texts: ``for_admin`` (the district's or operator's person) and ``for_engineer``. Neither ever holds
 a payload, a name, an e-mail address or a secret.
@@ -57,11 +62,29 @@ class TenantBusyError(RetryLaterError):
     code = "tenant_busy"
 
 
+class SourceUnavailableError(RetryLaterError):
+    """The source did not answer, failed, or asked for a longer wait than a run's budget allows."""
+
+    code = "source_unavailable"
+
+
 class DistrictActionError(RosterSyncError):
     """What the district sent or shares cannot be used; the text says what to ask for."""
 
     exit_code = 65
     code = "district_action"
+
+
+class CredentialsRefusedError(DistrictActionError):
+    """The source refuses our credentials, or what they may read is not enough."""
+
+    code = "credentials_refused"
+
+
+class DisconnectedError(DistrictActionError):
+    """The district has switched us off at the source. Nothing is removed because of it."""
+
+    code = "disconnected"
 
 
 class StalePlanError(RosterSyncError):
@@ -76,3 +99,15 @@ class StoppedError(RosterSyncError):
 
     exit_code = 70
     code = "stopped"
+
+
+class SourceProtocolError(StoppedError):
+    """The source answered something that its protocol does not allow, again and again; never read as "empty"."""
+
+    code = "source_protocol"
+
+
+class CancelledError(StoppedError):
+    """A person stopped the run; the roster is as it was."""
+
+    code = "cancelled"

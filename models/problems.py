@@ -244,13 +244,13 @@ CATALOG: dict[str, ProblemType] = _catalog(
         "unknown_class",
         "error",
         "The class {detail} is not known.",
-        "It is missing from classes.csv or was refused there.",
+        "It is missing from the classes or was refused there.",
     ),
     (
         "unknown_person",
         "error",
         "The person {detail} is not known.",
-        "It is missing from users.csv or was refused there.",
+        "It is missing from the users or was refused there.",
     ),
     (
         "unknown_guardian",
@@ -268,7 +268,7 @@ CATALOG: dict[str, ProblemType] = _catalog(
         "unknown_student",
         "error",
         "The student {detail} is not known.",
-        "Send users.csv first, or check the student's id.",
+        "Send the students first, or check the student's id.",
     ),
     ("unknown_term", "warning", "The term {detail} is not known.", "The class was taken without it."),
     ("unknown_course", "warning", "The course {detail} is not known.", "The class was taken without its course."),
@@ -283,7 +283,7 @@ CATALOG: dict[str, ProblemType] = _catalog(
     (
         "role_mismatch",
         "warning",
-        "The role in the enrollment is not the person's role in users.csv {detail}.",
+        "The role in the enrollment is not the person's own role {detail}.",
         "It was kept as the enrollment says.",
     ),
     ("guardian_enrolled", "error", "A guardian cannot be enrolled in a class.", "Remove the row."),
@@ -303,8 +303,45 @@ CATALOG: dict[str, ProblemType] = _catalog(
     (
         "schools_not_created",
         "error",
-        "The school {detail} is new, and this tenant does not let files create schools.",
+        "The school {detail} is new, and this tenant does not let sources create schools.",
         "Add it by hand, or turn create_schools on.",
     ),
     ("tombstone_unknown", "notice", "A record marked as deleted was not stored.", "Nothing to do."),
+    # --- sources that are asked over the network -------------------------------------------------------------------
+    (
+        "unshared_members",
+        "notice",
+        "{detail} link(s) name people whom the district does not share with us.",
+        "They were left out; the district can share those people, or leave it so.",
+    ),
+    (
+        "contacts_skipped",
+        "notice",
+        "{detail} contact(s) were left out because of their type or relationship.",
+        "The connection's settings skip_contact_types and skip_relationships say which.",
+    ),
+    (
+        "listing_unstable",
+        "warning",
+        "The source changed while it was read, or its counts do not agree {detail}.",
+        "Nothing is removed because of it; the next sync will tell.",
+    ),
+    (
+        "listing_refused",
+        "warning",
+        "The source does not let us read {detail}.",
+        "Nothing of it is removed; ask the district to share it if you need it.",
+    ),
+    (
+        "record_malformed",
+        "error",
+        "The record has not the shape that its protocol demands {detail}.",
+        "It was left as it is stored; tell the provider.",
+    ),
+    (
+        "field_unshared",
+        "notice",
+        "{field} is gone from most records at once {detail}: it is probably no longer shared.",
+        "The stored values were kept; ask the district, or set guard.vanished_percent to 100 to let them go.",
+    ),
 )

@@ -58,6 +58,7 @@ ROLES: Final[tuple[str, ...]] = tuple(ROLE_GROUPS)
 #: The listings of a source in which a record can stand: what a coverage statement speaks of. Append only.
 LISTINGS: Final[tuple[str, ...]] = (
     "manual", "orgs", "academicSessions", "classes", "users", "roles", "enrollments", "guardians",
+    "schools", "terms", "sections", "contacts",
 )  # fmt: skip
 
 #: OneRoster 1.1 grades = CEDS "Entry Grade Level".
