@@ -66,7 +66,7 @@ class OneRosterSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     token_request: Annotated[
         Literal["basic", "post", "query"],
         told("OAuth 2: client id and secret in the header (basic), in the form (post), or all in the address (query)."),
-    ] = "basic"
+    ] = "basic"  # noqa: S105
     scopes: Annotated[
         tuple[str, ...] | None, told("OAuth 2: scopes to ask for; left out: roster-core.readonly; blank: none.")
     ] = None
