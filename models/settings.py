@@ -24,7 +24,8 @@ class Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class GuardSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Limits per kind; a kind without its own uses the default. ``churn_percent``: from which share of re-issued ids on
-    both halves are held."""
+    both halves are held. ``vanished_percent``: a field that more than this share of the records (and more than
+    ``vanished_floor`` of them) would lose at once is no longer shared, and its stored values are kept; 100: never."""
 
     removals: Limit = Limit()
     updates: Limit = Limit(percent=75.0, floor=50)
@@ -32,6 +33,8 @@ class GuardSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     updates_by_kind: dict[Kind, Limit] = {}
     churn_percent: Percent = 25.0
     churn_floor: Count = 10
+    vanished_percent: Percent = 50.0
+    vanished_floor: Count = 10
 
     def removal_limit(self, kind: Kind) -> Limit:
         return self.removals_by_kind.get(kind, self.removals)

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from models.plan import COLUMNS
 from models.state import ENDS, RoleCodes, StoredState
@@ -59,6 +60,24 @@ class RosterReader:
                     answer[row[0]] = tuple(row[1:])
         return answer
 
+    def count_having(self, kind: Kind, name: str) -> int:
+        """How many active records that this connection manages have a value of a column.
+
+        "identifiers.state_id" asks for identifiers of that type.
+        """
+        column, _, key = name.partition(".")
+        condition = f"{quoted(column)} IS NOT NULL AND CAST({quoted(column)} AS TEXT) NOT IN ('', '[]', '{{}}')"
+        values: dict[str, Any] = {"tenant": self._tenant_id, "connection": self._connection_id}
+        if key:
+            condition = f"{quoted(column)} LIKE :key ESCAPE '!'"
+            values["key"] = f"%{_escaped(msgspec.json.encode(key).decode())}:%"
+        query = text(
+            f"SELECT count(*) FROM {quoted(kind)} "
+            f"WHERE tenant_id = :tenant AND connection_id = :connection AND status = 'active' AND {condition}"
+        )
+        with reading(self._engine) as connection:
+            return int(connection.execute(query, values).scalar_one())
+
     def schools_with_foreign_classes(self) -> list[int]:
         """Schools with active classes that this connection does not manage."""
         with reading(self._engine) as connection:
@@ -94,3 +113,8 @@ class RosterReader:
             return f"{select} AND ({first}, {second}) IN (VALUES {values})"
         found = f"{select} AND {first} = wanted.a AND {second} = wanted.b LIMIT 256"
         return f"SELECT found.* FROM (VALUES {values}) AS wanted (a, b) CROSS JOIN LATERAL ({found}) AS found"
+
+
+def _escaped(literal: str) -> str:
+    """A text that LIKE takes letter by letter."""
+    return "".join(f"!{char}" if char in "!%_" else char for char in literal)

@@ -1,6 +1,6 @@
 """Normalized records as the stored columns (``models.plan.COLUMNS``), and differences between such rows."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -14,6 +14,7 @@ from models.vocabulary import Kind
 Columns = tuple[Any, ...]
 
 _json = msgspec.json.Encoder().encode
+_read = msgspec.json.Decoder(dict[str, Any]).decode
 _BOOLEANS = frozenset({"enabled", "is_primary"})
 
 
@@ -72,6 +73,23 @@ def difference(kind: Kind, before: Sequence[Any], after: Sequence[Any]) -> tuple
             old[name] = bool(left) if name in _BOOLEANS and left is not None else left
             new[name] = right
     return (_json(old).decode(), _json(new).decode()) if new else None
+
+
+def blanked(kind: Kind, before: str, after: str) -> Iterator[tuple[Kind, str]]:
+    """The fields that lose their value by a change; ``before`` and ``after`` are its JSON objects.
+
+    An identifier counts by its type: "identifiers.state_id".
+    """
+    old, new = _read(before), _read(after)
+    for name, value in old.items():
+        if name == "identifiers":
+            yield from ((kind, f"{name}.{key}") for key in _read(value).keys() - _read(new[name]).keys())
+        elif not _is_blank(value) and _is_blank(new[name]):
+            yield kind, name
+
+
+def _is_blank(value: Any) -> bool:
+    return value is None or value in ("", "[]", "{}")
 
 
 def natural_key(kind: Kind, columns: Sequence[Any]) -> int:

@@ -15,7 +15,7 @@ from models.tables import DISTRICT_SCHOOL_ID
 from models.vocabulary import LISTINGS, Kind
 from sync import outcomes
 from sync.check import ALL, NONE, SchoolLists, zero_variants
-from sync.columns import class_columns, difference, natural_key, person_columns, school_columns, term_columns
+from sync.columns import blanked, class_columns, difference, natural_key, person_columns, school_columns, term_columns
 from sync.context import Context
 from sync.entities import PageComparison
 from sync.index import Ints, Keys, Mask, keys_from, unsigned
@@ -194,6 +194,8 @@ class EntityComparer:
             head = heads.of(index)
             new = columns(heads.record_index(index))
             differs = difference(kind, before[entity_id], new)
+            if differs:
+                context.blanked.update(blanked(kind, *differs))
             if not active[place]:
                 rows["restore"].append((entity_id, *head, *new, *(differs or ("{}", "{}"))))
                 marks[place] = outcomes.RESTORED

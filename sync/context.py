@@ -1,5 +1,6 @@
 """What the steps of one comparison share: the stored roster as they may ask for it, and where findings go."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -32,6 +33,10 @@ class StoredRoster(Protocol):
         """Columns (``models.plan.COLUMNS``) of entities, by internal id."""
         ...
 
+    def count_having(self, kind: Kind, name: str) -> int:
+        """How many records that this connection manages have a value of a column ("identifiers.state_id": of that type)."""
+        ...
+
     def schools_with_foreign_classes(self) -> list[int]:
         """Schools with active classes that this connection does not manage."""
         ...
@@ -52,6 +57,8 @@ class Context:
     problems: ProblemLog
     outcomes: Outcomes
     plan: ChunkFile
+    #: How many records would lose their value of a field (``sync.unshared``).
+    blanked: Counter[tuple[Kind, str]] = field(default_factory=Counter)
     roles: RoleCodes = field(default_factory=RoleCodes)
     coverage: list[Coverage] = field(default_factory=list)
     counts: dict[Kind, KindCounts] = field(default_factory=lambda: {kind: KindCounts(kind) for kind in KINDS})

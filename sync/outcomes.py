@@ -27,6 +27,11 @@ class Outcomes:
         growing.reach(int(places.max()))
         np.maximum.at(growing.values, places, actions)
 
+    def correct(self, file: str, line: int, action: int) -> None:
+        """Put another action in the place of one that was marked too early."""
+        if self._enabled:
+            self._files[file].values[line] = action
+
     def action(self, file: str, line: int) -> str:
         growing = self._files.get(file)
         if growing is None or line >= len(growing.values):

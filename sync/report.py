@@ -91,5 +91,5 @@ def _notes(this: Run, plan: Plan) -> list[str]:
             what = PLURALS[statement.kind]
             notes.append(f"No {what} are removed because of {statement.file}: {statement.reason}.")
     if plan.empty and not this.context.problems.count("error"):
-        notes.append("Nothing to do: the stored roster already says what the files say.")
+        notes.append("Nothing to do: the stored roster already says what the source says.")
     return notes

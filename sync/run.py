@@ -14,7 +14,7 @@ import msgspec
 import structlog
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from models.errors import DistrictActionError, RetryLaterError, RosterSyncError, StalePlanError
+from models.errors import CancelledError, DistrictActionError, RetryLaterError, RosterSyncError, StalePlanError
 from models.pages import Arrival, Coverage, PullEvent
 from models.progress import Progress, ProgressCallback
 from models.report import RunReport
@@ -34,6 +34,7 @@ from sync.problems import ProblemLog
 from sync.report import describe, describe_failure
 from sync.service import Service
 from sync.spool import Spools
+from sync.unshared import keep_unshared
 
 log = structlog.get_logger("rostersync.run")
 
@@ -54,6 +55,8 @@ class Order:
     dry_run: bool = False
     results_path: Callable[[int], Path | None] = lambda _run_id: None
     progress: ProgressCallback = lambda _progress: None
+    #: Asked between pages, until the plan is made: a run that a person stops has changed nothing.
+    cancelled: Callable[[], bool] = lambda: False
 
 
 @dataclass
@@ -130,6 +133,8 @@ def _pull_check_compare(service: Service, this: Run, events: Iterator[PullEvent]
     comparison = Comparison(this.context)
     records = 0
     for event in events:
+        if this.order.cancelled():
+            raise CancelledError("The run was stopped before it changed anything.")
         if isinstance(event, Arrival):
             this.arrivals.append(event)
             this.context.problems.extend(event.problems)
@@ -156,7 +161,10 @@ def _refuse_nothing_usable(this: Run) -> None:
             f"None of the records could be taken.{why}", f"{received} received, {refused} refused"
         )
     if not received and not any(statement.delta for statement in this.context.coverage):
-        raise DistrictActionError("The files hold no records at all; check the export's filters.", "no record received")
+        raise DistrictActionError(
+            "The source lists no records at all; check the export's filters, or what the district shares.",
+            "no record received",
+        )
 
 
 def _storage_error(error: Exception) -> RetryLaterError:
@@ -174,6 +182,7 @@ def _guard(service: Service, this: Run, comparison: Comparison, spools: Spools) 
     this.first_sync = comparison.first_sync
     with reading(service.engine) as connection:
         names = load_school_names(connection, this.order.tenant_id)
+    keep_unshared(this.context, spools.chunk_file())
     planner = Planner(this.context, comparison.removals, this.first_sync)
     return planner.plan(spools.chunk_file(), spools.chunk_file(), names)
 

@@ -1,6 +1,6 @@
 """Upload: a district's CSV files become a run."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from connectors.csvfiles.connector import CsvUpload
@@ -29,6 +29,7 @@ def upload(
     results: ResultsPolicy = "full",
     started_by: str,
     progress: ProgressCallback | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
 ) -> RunReport:
     """Read files, folders or ZIPs into the tenant's roster and report.
 
@@ -69,5 +70,6 @@ def upload(
         dry_run=dry_run,
         results_path=results_path,
         progress=progress or (lambda _progress: None),
+        cancelled=cancelled,
     )
     return run(service, order, pull, write_results)

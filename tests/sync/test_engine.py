@@ -481,7 +481,7 @@ def test_a_run_that_takes_nothing_does_not_look_like_success(pine: District) -> 
 
 
 def test_files_without_a_single_record_do_not_look_like_success(oak: District) -> None:
-    with pytest.raises(DistrictActionError, match="hold no records at all"):
+    with pytest.raises(DistrictActionError, match="lists no records at all"):
         oak.upload(Files(users={}, classes={}, enrollments=[]))
 
 
@@ -556,3 +556,21 @@ def test_result_files_that_cannot_be_written_do_not_undo_the_run(oak: District) 
     assert report.state == "applied"
     assert "The result files could not be written" in report.notes[-1]
     assert history.get_run(oak.service, report.run_id).state == "applied"
+
+
+def test_a_run_that_is_stopped_has_changed_nothing(pine: District) -> None:
+    from models.errors import CancelledError
+
+    files = district()
+    pine.upload(files)
+    before = pine.snapshot()
+    assert files.users is not None
+    files.users["s1"]["givenName"] = "Changed"
+
+    asked = iter([False, False, True])
+    with pytest.raises(CancelledError) as stopped:
+        pine.upload(files, cancelled=lambda: next(asked, True))
+
+    assert pine.snapshot() == before
+    assert stopped.value.code == "cancelled"
+    assert pine.rows("SELECT state FROM run ORDER BY id DESC LIMIT 1") == [("failed",)]

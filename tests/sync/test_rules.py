@@ -388,7 +388,7 @@ def test_the_same_files_again_change_nothing(pine: District) -> None:
     assert pine.snapshot() == before
     assert report.state == "applied"
     assert all(kind.created == kind.updated == kind.archived == kind.restored == 0 for kind in report.kinds)
-    assert "Nothing to do: the stored roster already says what the files say." in report.notes
+    assert "Nothing to do: the stored roster already says what the source says." in report.notes
 
 
 def test_an_error_while_applying_leaves_the_old_roster(pine: District, monkeypatch: pytest.MonkeyPatch) -> None:
