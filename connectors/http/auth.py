@@ -6,7 +6,10 @@ from requests import PreparedRequest
 
 
 class Auth(Protocol):
-    """Authorizes requests. Holds secrets: its repr must not show them."""
+    """Authorizes requests. Holds secrets: its repr must not show them.
+
+    One may have an attribute ``hint``: what to check when it is refused, as sentences for an admin.
+    """
 
     def sign(self, request: PreparedRequest) -> None:
         """Add what authorizes this try: called anew for every try, as nonces and tokens must be fresh.
@@ -18,6 +21,11 @@ class Auth(Protocol):
     def renew(self) -> bool:
         """The source answered 401: get something newer if there is any. True if the request is worth one more try."""
         ...
+
+
+def hint_of(auth: Auth) -> str:
+    """What to check when ``auth`` is refused; blank if it does not say."""
+    return str(getattr(auth, "hint", ""))
 
 
 class NoAuth:

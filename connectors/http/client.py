@@ -1,27 +1,43 @@
 """One session per run: every request of every connector goes through here."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, TypeVar
+from contextlib import closing
+from typing import Final, Generic, NamedTuple, TypeVar
+from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 import requests
+import structlog
 from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 
-from connectors.http.auth import Auth, NoAuth
+from connectors.http import failures
+from connectors.http.auth import Auth, NoAuth, hint_of
+from connectors.http.bodies import read_body
+from connectors.http.connect import GuardedAdapter
+from connectors.http.guard import Guard
+from connectors.http.log import shown_path
+from connectors.http.pace import Pace
+from connectors.http.retry import Patience, Transient, retrying
 from connectors.watch import Watch
-from models.errors import SourceProtocolError, SourceUnavailableError
 
 T = TypeVar("T")
 Query = Sequence[tuple[str, str]]
+
+log = structlog.get_logger("rostersync.http")
+
+#: The host's next minute never is further off, whatever was rounded; seconds.
+_NEXT_MINUTE: Final = 90.0
 
 
 class HttpRules(msgspec.Struct, frozen=True):
     """What the operator and a connection's settings allow. Times in seconds, sizes in bytes.
 
     ``allowed_hosts`` ("host" or "host:port") may be plain http and may have private addresses; all others must be https
-    and public. ``requests_per_minute`` 0 means no limit of our own. ``patience`` is how long all waits of a run together
-    may last, ``tries`` how often one request is made at most, ``deadline`` how long one answer may take to arrive.
+    and public. ``requests_per_minute`` 0 means no limit of our own. ``tries`` is how often one request is made at most,
+    ``patience`` how long a run may wait because tries failed, all its waits together (waits for the limit of requests are
+    not among them: they are the speed we were told to go at). ``deadline`` is how long one answer may take to arrive.
     """
 
     allowed_hosts: frozenset[str] = frozenset()
@@ -51,12 +67,13 @@ class Torn(Exception):  # noqa: N818 (it never leaves the connectors)
         self.reason = reason
 
 
-#: Called with every answer that came, wanted or not, for ``rostersync record``.
+#: Called with every answer that came, wanted or not, for ``rostersync record``. The request is the one that was sent: its
+#: headers, query and form hold secrets.
 Observer = Callable[[requests.PreparedRequest, Answer], None]
 
 
 class HttpClient:
-    """Makes requests by the rules, with retries. Close it when the run ends."""
+    """Makes requests by the rules, one at a time, with retries. Close it when the run ends."""
 
     def __init__(
         self,
@@ -65,15 +82,20 @@ class HttpClient:
         *,
         adapter: BaseAdapter | None = None,
         observe: Observer | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        """``adapter`` stands for the network (replay); by default real connections are made."""
-        self._session = requests.Session()
-        if adapter:
-            self._session.mount("https://", adapter)
-            self._session.mount("http://", adapter)
+        """``adapter`` stands for the network (replay; its responses need ``raw``); by default real connections are made.
+        ``clock`` gives Unix seconds."""
         self._rules = rules
         self._watch = watch
         self._observe = observe
+        self._sleep = sleep
+        self._clock = clock
+        self._guard = Guard(rules.allowed_hosts)
+        self._patience = Patience(rules.patience)
+        self._paces: dict[str, Pace] = {}
+        self._session = _session(adapter or GuardedAdapter(self._guard, rules.deadline))
 
     def get(
         self,
@@ -94,7 +116,7 @@ class HttpClient:
         SourceUnavailableError (no connection, 429, 5xx), SourceProtocolError (any other status; a body that stays torn,
         too large), CancelledError.
         """
-        return self._ask("GET", url, query, None, what, read, auth or NoAuth(), accept)
+        return self._ask(_Call("GET", with_query(url, query), None, what, read, auth or NoAuth(), accept))
 
     def post(
         self,
@@ -108,33 +130,166 @@ class HttpClient:
         accept: frozenset[int] = frozenset(),
     ) -> T:
         """POST a form (for tokens) and return what ``read`` makes of the answer; errors as ``get``."""
-        return self._ask("POST", url, query, form, what, read, auth or NoAuth(), accept)
-
-    def _ask(
-        self,
-        method: str,
-        url: str,
-        query: Query,
-        form: Query | None,
-        what: str,
-        read: Callable[[Answer], T],
-        auth: Auth,
-        accept: frozenset[int],
-    ) -> T:
-        request = self._session.prepare_request(
-            requests.Request(method, url, params=list(query), data=list(form) if form is not None else None)
-        )
-        auth.sign(request)
-        response = self._session.send(request, allow_redirects=False, timeout=(10, 120))
-        answer = Answer(response.status_code, CaseInsensitiveDict(response.headers), response.content)
-        if self._observe:
-            self._observe(request, answer)
-        if answer.status != 200 and answer.status not in accept:
-            raise SourceUnavailableError("The source did not answer.", f"{what}: status {answer.status}")
-        try:
-            return read(answer)
-        except Torn as torn:
-            raise SourceProtocolError("The source's answer cannot be read.", f"{what}: {torn.reason}") from None
+        return self._ask(_Call("POST", with_query(url, query), form, what, read, auth or NoAuth(), accept))
 
     def close(self) -> None:
+        """Close all connections; may be called again."""
         self._session.close()
+
+    # --- one request, as many tries as it takes -------------------------------------------------------------------------
+
+    def _ask(self, call: "_Call[T]") -> T:
+        tries = 0
+        renewed = False
+
+        def once() -> T:
+            nonlocal tries, renewed
+            tries += 1
+            answer = self._exchange(call, tries)
+            if answer.status == 401 and 401 not in call.accept and not renewed:
+                renewed = True
+                if call.auth.renew():
+                    answer = self._exchange(call, tries)
+            return self._judge(call, answer)
+
+        def rest(seconds: float, failure: Transient) -> None:
+            log.warning(
+                "trying again",
+                host=call.host,
+                what=call.what,
+                reason=failure.reason,
+                seconds=round(seconds, 1),
+                **{"try": tries},
+            )
+            self._pause(seconds, f"{call.what}: {failure.reason}")
+
+        try:
+            return retrying(self._rules.tries, self._patience, rest)(once)
+        except Transient as failure:
+            last = failure
+        raise failures.of_giving_up(last, tries, self._clock(), call.what, call.host, self._patience.left)
+
+    def _judge(self, call: "_Call[T]", answer: Answer) -> T:
+        if answer.status != 200 and answer.status not in call.accept:
+            raise failures.of_status(
+                answer.status, answer.headers, self._clock(), call.what, call.host, hint_of(call.auth)
+            )
+        try:
+            return call.read(answer)
+        except Torn as torn:
+            raise Transient(torn.reason, torn=True) from None
+
+    # --- one try --------------------------------------------------------------------------------------------------------
+
+    def _exchange(self, call: "_Call[T]", tried: int) -> Answer:
+        """Send a request once. Raises Transient if no whole answer came."""
+        request = self._prepare(call)
+        host = self._guard.check_url(request.url or "")
+        pace = self._paces.setdefault(host, Pace(self._rules.requests_per_minute))
+        self._keep(pace, call)
+        call.auth.sign(request)
+        self._keep(pace, call)  # signing may have asked the same host for a token
+        began = self._clock()
+        try:
+            answer = self._send(request, call.what, host)
+        except Exception:
+            pace.answered(self._clock(), {})
+            raise
+        pace.answered(self._clock(), answer.headers)
+        log.debug(
+            "answer",
+            method=call.method,
+            host=host,
+            what=call.what,
+            path=shown_path(request.url or ""),
+            status=answer.status,
+            bytes=len(answer.body),
+            ms=round((self._clock() - began) * 1000),
+            **{"try": tried},
+        )
+        if self._observe:
+            self._observe(request, answer)
+        return answer
+
+    def _prepare(self, call: "_Call[T]") -> requests.PreparedRequest:
+        # Anew for every try: a load balancer's cookies may have come with the last one.
+        data = None if call.form is None else list(call.form)
+        try:
+            return self._session.prepare_request(requests.Request(call.method, call.url, data=data))
+        except (requests.RequestException, ValueError):
+            pass
+        raise failures.of_address(call.what)
+
+    def _send(self, request: requests.PreparedRequest, what: str, host: str) -> Answer:
+        timeouts = (self._rules.connect_timeout, self._rules.read_timeout)
+        try:
+            response = self._session.send(request, stream=True, allow_redirects=False, timeout=timeouts)
+            with closing(response):
+                body = read_body(response.raw, self._rules.most_bytes)
+            return Answer(response.status_code, CaseInsensitiveDict(response.headers), body)
+        except failures.SENDING_FAILS as error:
+            failure = failures.of_sending(error, what, host, self._rules.most_bytes)
+        # Raised out here, so that the library's error is not its context: such errors quote addresses with their query.
+        raise failure
+
+    # --- waiting --------------------------------------------------------------------------------------------------------
+
+    def _keep(self, pace: Pace, call: "_Call[T]") -> None:
+        """Wait until the pace allows another request."""
+        seconds = pace.wait(self._clock())
+        if seconds > max(_NEXT_MINUTE, self._patience.left):
+            raise failures.of_window(seconds, self._clock(), call.what, call.host)
+        if seconds > 0:
+            allowed = self._rules.requests_per_minute
+            self._pause(
+                seconds, f"the source allows {allowed:,} requests a minute" if allowed else "the source's limit"
+            )
+
+    def _pause(self, seconds: float, why: str) -> None:
+        """Wait, in slices so small that a person who stops the run need not wait as well."""
+        if seconds >= 1:
+            self._watch.waiting(seconds, why)
+        while seconds > 0:
+            self._watch.checkpoint()
+            self._sleep(min(seconds, 1.0))
+            seconds -= 1
+        self._watch.checkpoint()
+
+
+class _Call(NamedTuple, Generic[T]):
+    """What a caller asked for; ``form`` None means a GET."""
+
+    method: str
+    url: str
+    form: Query | None
+    what: str
+    read: Callable[[Answer], T]
+    auth: Auth
+    accept: frozenset[int]
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.url).hostname or ""
+
+
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None is followed; requests would read the whole body of one merely to say where it leads."""
+
+
+def _session(adapter: BaseAdapter) -> requests.Session:
+    session = _Session()
+    # Else a .netrc would overwrite what an Auth has signed, and proxies would come from the environment.
+    session.trust_env = False
+    session.headers.update({"User-Agent": "rostersync", "Accept": "application/json", "Accept-Encoding": "gzip"})
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
+
+
+def with_query(url: str, query: Query) -> str:
+    """An address with a query, all of it percent-encoded: "+" for a blank is not understood by every source
+    (reference/oneroster-classlink.md, 1.4, trap 2)."""
+    if not query:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}{urlencode(query, safe='', quote_via=quote)}"
