@@ -5,6 +5,7 @@
     2    a setting or argument is wrong             75  busy: nothing is wrong, try again later
     3    the plan is stale: make a new one          130 interrupted from the keyboard
     4    done in part: something is held and waits for a person
+    5    a replay came to something else than what is expected
 
 The codes 2, 3, 65, 70 and 75 stand with the errors themselves, in ``models.errors``.
 """
@@ -21,6 +22,7 @@ from models.errors import RosterSyncError
 EXIT_DONE = 0
 EXIT_UNEXPECTED = 1
 EXIT_HELD = 4
+EXIT_DIFFERENT = 5
 EXIT_INTERRUPTED = 130
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import typer
 
-from cli.commands import db, demo, plan, roster, run, school, tenant, upload
+from cli.commands import classlink, connection, db, demo, keys, plan, replay, roster, run, school, sync, tenant, upload
 from cli.console import stderr
 from cli.failures import EXIT_DONE, EXIT_INTERRUPTED, report_failure
 
@@ -18,6 +18,9 @@ app = typer.Typer(
 )
 app.add_typer(tenant.app, name="tenant")
 app.add_typer(school.app, name="school")
+app.add_typer(connection.app, name="connection")
+app.add_typer(classlink.app, name="classlink")
+app.command()(sync.sync)
 app.command()(upload.upload)
 app.command()(run.runs)
 app.add_typer(run.app, name="run")
@@ -26,6 +29,9 @@ app.command()(roster.explain)
 app.command()(roster.export)
 app.command()(roster.template)
 app.add_typer(db.app, name="db")
+app.add_typer(keys.app, name="keys")
+app.command()(replay.record)
+app.command()(replay.replay)
 app.command()(demo.demo)
 
 

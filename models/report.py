@@ -147,7 +147,8 @@ class RunSummary(msgspec.Struct, frozen=True):
 class PlanView(msgspec.Struct, frozen=True):
     """A stored plan: what it would do, why it waits, and whether it can still be applied.
 
-    ``operations`` are the first ones in human terms: (kind, action, who, cause or changed fields).
+    ``operations`` are the first ones in human terms: (kind, action, who, cause or changed fields). ``connection`` and its
+    ``connector`` are where the plan came from.
     """
 
     run_id: int
@@ -159,6 +160,8 @@ class PlanView(msgspec.Struct, frozen=True):
     consequences: list[str]
     operations: list[tuple[str, str, str, str]]
     total_operations: int
+    connection: str = "csv"
+    connector: str = "csv"
 
 
 class Explanation(msgspec.Struct, frozen=True):

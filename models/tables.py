@@ -33,7 +33,13 @@ class Tenant(SQLModel, table=True):
 
 
 class Connection(SQLModel, table=True):
-    """A way in for one tenant's roster. ``connector`` is a key of ``connectors.CONNECTORS``, or "manual" for what people set."""
+    """A way in for one tenant's roster. ``connector`` is a key of ``connectors.CONNECTORS``, "csv" for uploaded files, or
+    "manual" for what people set.
+
+    ``settings`` is the JSON of what differs from the connector's own defaults, ``credentials`` an encrypted text
+    (``sync.secrets``), ``memory`` the JSON of ``models.connections.Memory``. ``state`` is a ConnectionState, in force
+    since ``state_since`` (None: since the beginning) because of ``state_reason``, half a sentence.
+    """
 
     __tablename__ = "connection"
     __table_args__ = (UniqueConstraint("tenant_id", "name"),)
@@ -43,6 +49,11 @@ class Connection(SQLModel, table=True):
     connector: str
     settings: str = "{}"
     created_at: str
+    state: str = Field(default="active", sa_column_kwargs={"server_default": "active"})
+    state_reason: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    state_since: str | None = None
+    credentials: str | None = None
+    memory: str = Field(default="{}", sa_column_kwargs={"server_default": "{}"})
 
 
 class Link(SQLModel, table=True):

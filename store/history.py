@@ -32,8 +32,11 @@ class StoredChange(msgspec.Struct, frozen=True):
 _CHANGE_FIELDS = ", ".join(StoredChange.__struct_fields__)
 
 
-def newest_runs(engine: Engine, tenant: str | None, limit: int) -> list[tuple[Any, ...]]:
-    """(id, tenant, connection, state, dry run, started by, created at, report JSON), newest first."""
+def newest_runs(
+    engine: Engine, tenant: str | None, limit: int, connection_id: int | None = None
+) -> list[tuple[Any, ...]]:
+    """(id, tenant, connection, state, dry run, started by, created at, report JSON), newest first; of a tenant also those
+    of one connection only."""
     with reading(engine) as connection:
         if tenant and not connection.execute(text("SELECT 1 FROM tenant WHERE name = :name"), {"name": tenant}).first():
             raise NotFoundError(f"There is no tenant {tenant!r}. See: rostersync tenant list")
@@ -43,9 +46,12 @@ def newest_runs(engine: Engine, tenant: str | None, limit: int) -> list[tuple[An
                 "run.report FROM run JOIN tenant ON tenant.id = run.tenant_id "
                 "JOIN connection ON connection.id = run.connection_id "
                 + ("WHERE tenant.name = :tenant " if tenant else "")
+                + ("AND run.connection_id = :connection " if tenant and connection_id else "")
                 + "ORDER BY run.id DESC LIMIT :limit"
             ),
-            {"limit": limit} | ({"tenant": tenant} if tenant else {}),
+            {"limit": limit}
+            | ({"tenant": tenant} if tenant else {})
+            | ({"connection": connection_id} if tenant and connection_id else {}),
         )
         return [tuple(row) for row in rows]
 

@@ -14,9 +14,12 @@ from sync.run import stored_report
 from sync.service import Service
 
 
-def list_runs(service: Service, tenant: str | None = None, *, limit: int = 20) -> list[RunSummary]:
-    """The newest runs first, of one tenant or all. Raises NotFoundError for an unknown tenant."""
-    return [_summary(*row) for row in history.newest_runs(service.engine, tenant, limit)]
+def list_runs(
+    service: Service, tenant: str | None = None, *, limit: int = 20, connection_id: int | None = None
+) -> list[RunSummary]:
+    """The newest runs first, of one tenant (or of one of its connections) or all. Raises NotFoundError for an unknown
+    tenant."""
+    return [_summary(*row) for row in history.newest_runs(service.engine, tenant, limit, connection_id)]
 
 
 def _summary(run_id: int, tenant: str, connection: str, state: str, dry_run: bool, started_by: str, started_at: str,

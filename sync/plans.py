@@ -11,6 +11,7 @@ from models.report import KindCounts, PlanView, RunReport
 from models.tables import Run
 from models.vocabulary import ENTITY_KINDS, Kind
 from store import runs
+from store.connections import connections_of
 from store.database import reading, writing
 from store.lock import tenant_lock
 from store.names import Names
@@ -26,7 +27,8 @@ _ACTIONS = {"link": "link", "touch": "refresh"}
 
 def show_plan(service: Service, run_id: int, *, limit: int = 50) -> PlanView:
     """A waiting plan with its first ``limit`` operations in words. Raises NotFoundError, SettingsError when none waits."""
-    row, tenant, _ = _waiting(service, run_id)
+    row, tenant, name = _waiting(service, run_id)
+    connector = next(c.connector for c in connections_of(service.engine, row.tenant_id) if c.id == row.connection_id)
     report = stored_report(row.report)
     shown: list[tuple[str, str, str, str]] = []
     total = 0
@@ -37,7 +39,9 @@ def show_plan(service: Service, run_id: int, *, limit: int = 50) -> PlanView:
             if len(shown) < limit:
                 shown.extend(_describe(chunk, names, limit - len(shown)))
             total += len(chunk.rows)
-    return PlanView(run_id, tenant, row.state, stale, report.kinds, report.holds, report.consequences, shown, total)
+    return PlanView(
+        run_id, tenant, row.state, stale, report.kinds, report.holds, report.consequences, shown, total, name, connector
+    )
 
 
 def _describe(chunk: Chunk, names: Names, limit: int) -> list[tuple[str, str, str, str]]:
@@ -74,7 +78,7 @@ def approve_plan(service: Service, run_id: int, *, decided_by: str) -> RunReport
         _check_still_waits(connection, run_id)
         if runs.revision_of(connection, row.tenant_id) != row.base_revision:
             raise StalePlanError(
-                f"The roster of {tenant} has changed since the plan of run {run_id} was made; upload again for a new plan.",
+                f"The roster of {tenant} has changed since the plan of run {run_id} was made; make a new one.",
                 f"base revision {row.base_revision} has passed",
             )
         writer = RosterWriter(connection, row.tenant_id, row.connection_id, run_id, now())

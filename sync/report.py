@@ -24,7 +24,7 @@ def describe(this: Run, plan: Plan) -> RunReport:
     report.holds = plan.holds
     report.consequences = plan.consequences
     report.waits_for = "district admin" if report.state == "held" else ""
-    report.notes = _notes(this, plan)
+    report.notes = [*this.order.notes(), *_notes(this, plan)]
     return report
 
 

@@ -5,7 +5,7 @@ until the plan is whole, and then one transaction writes it all.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,6 +57,8 @@ class Order:
     progress: ProgressCallback = lambda _progress: None
     #: Asked between pages, until the plan is made: a run that a person stops has changed nothing.
     cancelled: Callable[[], bool] = lambda: False
+    #: What the source says of itself, asked when the pull has ended; these sentences go into the report's notes.
+    notes: Callable[[], Sequence[str]] = tuple
 
 
 @dataclass

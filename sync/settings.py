@@ -3,17 +3,27 @@
 from pathlib import Path
 from typing import Literal
 
+from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from models.errors import SettingsError
 
 
 class Settings(BaseSettings):
-    """``database_url`` "" means a SQLite file in ``data_dir``, where result files and logs lie as well."""
+    """``database_url`` "" means a SQLite file in ``data_dir``, where result files and logs lie as well.
+
+    ``secret_keys`` (comma separated) or the file ``secret_keys_file`` encrypt credentials, see ``sync.secrets``.
+    ``allow_hosts`` (comma separated) may be asked over plain http and may have private addresses.
+    """
 
     model_config = SettingsConfigDict(env_prefix="ROSTERSYNC_", extra="ignore")
 
     data_dir: Path = Path("var/rostersync")
     database_url: str = ""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    secret_keys: SecretStr = SecretStr("")
+    secret_keys_file: str = ""
+    allow_hosts: str = ""
 
     @property
     def database(self) -> str:
@@ -22,3 +32,14 @@ class Settings(BaseSettings):
     @property
     def results_dir(self) -> Path:
         return self.data_dir / "results"
+
+    @property
+    def allowed_hosts(self) -> frozenset[str]:
+        """``allow_hosts`` one by one, in lower case. Raises SettingsError for what is no host."""
+        hosts = frozenset(filter(None, (host.strip().lower() for host in self.allow_hosts.split(","))))
+        for host in hosts:
+            if "/" in host or "@" in host or any(letter.isspace() for letter in host):
+                raise SettingsError(
+                    f"ROSTERSYNC_ALLOW_HOSTS lists hosts, such as sis.internal or 10.1.2.3:8443; {host!r} is none."
+                )
+        return hosts

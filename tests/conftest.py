@@ -8,10 +8,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from sqlalchemy import create_engine, text
 
 from sync.service import Service, open_service
 from sync.settings import Settings
+
+
+def _quiet(*_: object) -> structlog.typing.EventDict:
+    raise structlog.DropEvent
+
+
+# Nobody reads the log of a test; those that are about it capture it.
+structlog.configure(processors=[_quiet])
 
 
 @pytest.fixture(scope="session")

@@ -5,21 +5,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.console import ask, deliver, person_is_present, stderr
+from cli.console import deliver
+from cli.decision import carry_out, outcome
 from cli.failures import EXIT_HELD
 from cli.options import JsonOption, TenantArgument, YesOption
 from cli.progress import progress_shown
 from cli.session import open_service, whoami
-from models.errors import RosterSyncError
 from models.settings import ResultsPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from models.report import RunReport
-    from sync.service import Service
-
-    Start = Callable[[bool], RunReport]
 
 
 def upload(
@@ -49,9 +44,6 @@ def upload(
     Creates and updates are applied; removals beyond the tenant's limits are held until someone approves them. Someone
     who sits at a terminal sees the plan and is asked first; --yes skips that.
     """
-    from cli.show.report import show_decision, show_report
-
-    asks = not (dry_run or yes or as_json) and person_is_present()
     with open_service() as service:
 
         def start(dry: bool) -> "RunReport":
@@ -70,40 +62,8 @@ def upload(
                     progress=progress,
                 )
 
-        try:
-            report = _ask_then_apply(service, start) if asks else start(dry_run)
-        except RosterSyncError as error:
-            _explain_failure(service, error, as_json)
-            raise
-        deliver(report, as_json, show_decision if asks and report.dry_run else show_report)
-    if report.state == "held":
-        raise typer.Exit(EXIT_HELD)
-
-
-def _ask_then_apply(service: "Service", start: "Start") -> "RunReport":
-    """Show the plan and apply it if the person agrees; else the plan is what is reported.
-
-    A plan with holds is made again by a real run: only that applies the safe part and holds the rest.
-    """
-    from cli.show.report import show_report
-    from sync import plans
-
-    plan = start(True)
-    if not any(kind.created or kind.updated or kind.archived or kind.restored or kind.held for kind in plan.kinds):
-        return start(False)
-    deliver(plan, False, show_report)
-    if not ask("Apply what is safe, and hold the rest?" if plan.holds else "Apply exactly this?"):
-        stderr().print("Nothing was changed; the plan still waits.")
-        raise typer.Exit
-    return start(False) if plan.holds else plans.approve_plan(service, plan.run_id, decided_by=whoami())
-
-
-def _explain_failure(service: "Service", error: RosterSyncError, as_json: bool) -> None:
-    """A run that began and failed has a report of its own: show it to a person, name it to a machine."""
-    from cli.show.report import show_report
-    from sync import history
-
-    if error.run_id is not None:
-        error.add_note(f"See: rostersync run show {error.run_id}")
-        if not as_json:
-            stderr().print(show_report(history.get_run(service, error.run_id)), "")
+        report = carry_out(service, start, dry_run=dry_run, yes=yes, as_json=as_json)
+    if report:
+        deliver(report, as_json, outcome)
+        if report.state == "held":
+            raise typer.Exit(EXIT_HELD)

@@ -61,5 +61,8 @@ def _operations_table(plan: PlanView) -> RenderableType:
 def _next_steps(plan: PlanView) -> list[tuple[str, str]]:
     discard = ("drop it", f"rostersync plan discard {plan.run_id}")
     if plan.stale:
-        return [discard, ("then make a new one", f"rostersync upload {plan.tenant} PATH --dry-run")]
+        again = f"rostersync sync {plan.tenant} --connection {plan.connection} --dry-run"
+        if plan.connector == "csv":
+            again = f"rostersync upload {plan.tenant} PATH --dry-run"
+        return [discard, ("then make a new one", again)]
     return [("apply exactly this", f"rostersync plan approve {plan.run_id}"), discard]

@@ -22,7 +22,7 @@ _SPELLINGS: dict[str, str] = {
     **dict.fromkeys(words("tk transitionalkindergarten transitional"), "TK"),
     **dict.fromkeys(words("infant toddler infanttoddler"), "IT"),
     **dict.fromkeys(words("preschool nursery"), "PR"),
-    **dict.fromkeys(words("postsecondary college"), "PS"),
+    **dict.fromkeys(words("postsecondary postgraduate college"), "PS"),
     **dict.fromkeys(words("ungraded ung"), "UG"),
     "freshman": "09",
     "sophomore": "10",

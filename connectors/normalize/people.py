@@ -99,6 +99,12 @@ def user_id_pairs(text: str) -> list[tuple[str, str]]:
     return _USER_ID.findall(text)
 
 
+@lru_cache(maxsize=1024)
+def _id_type(name: str) -> str:
+    folded = re.sub(r"[\s_.\-]+", "", name).lower()
+    return _ID_TYPES.get(folded, folded)
+
+
 def identifiers(
     group: RoleGroup | None, user_ids: Iterable[tuple[str, str]], identifier: str, master: str
 ) -> tuple[tuple[str, str], ...]:
@@ -109,9 +115,9 @@ def identifiers(
     """
     found: dict[str, str] = {}
     for name, value in user_ids:
-        folded = re.sub(r"[\s_.\-]+", "", name).lower()
-        if folded and value.strip():
-            found.setdefault(_ID_TYPES.get(folded, folded), value.strip())
+        id_type = _id_type(name)
+        if id_type and (text := value.strip()):
+            found.setdefault(id_type, text)
     if identifier:
         found.setdefault(_IDENTIFIER_OF[group or "guardian"], identifier)
     if master:

@@ -1,8 +1,10 @@
 """Reports made by hand, a way to see what a person would see, and a place of its own for each command's data."""
 
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console, RenderableType
@@ -51,6 +53,18 @@ def command(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> Callable[...,
         code = execute([str(argument) for argument in arguments])
         captured = capsys.readouterr()
         return code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def answers(command: Callable[..., tuple[int, str, str]]) -> Callable[..., Any]:
+    """Run a command with --json; returns its document after checking the exit code and that stderr is silent."""
+
+    def run(*arguments: object, exit_code: int = 0) -> Any:
+        code, out, err = command(*arguments, "--json")
+        assert (code, err) == (exit_code, "")
+        return json.loads(out)
 
     return run
 

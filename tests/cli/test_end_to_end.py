@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import cli.commands.plan
-import cli.commands.upload
+import cli.decision
 from cli.commands.demo import FIXTURES, steps
 
 Command = Callable[..., tuple[int, str, str]]
@@ -24,18 +24,6 @@ Answers = Callable[..., Any]
 TENANT = "springfield"
 #: Seconds without a sign of life after which a program at a terminal is taken to hang.
 PATIENCE = 60
-
-
-@pytest.fixture
-def answers(command: Command) -> Answers:
-    """Run a command with --json; returns its document after checking the exit code and that stderr is silent."""
-
-    def run(*arguments: object, exit_code: int = 0) -> Any:
-        code, out, err = command(*arguments, "--json")
-        assert (code, err) == (exit_code, "")
-        return json.loads(out)
-
-    return run
 
 
 @pytest.fixture
@@ -228,7 +216,7 @@ def _person_says(answer: bool, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         asked.append(question)
         return answer
 
-    for module in (cli.commands.upload, cli.commands.plan):
+    for module in (cli.decision, cli.commands.plan):
         monkeypatch.setattr(module, "person_is_present", lambda: True)
         monkeypatch.setattr(module, "ask", ask)
     return asked

@@ -1,0 +1,65 @@
+"""Where credentials come from: a file, the environment, or hidden answers at a terminal. Never from the command line."""
+
+import getpass
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cli.console import person_is_present, stderr
+from models.errors import SettingsError
+
+
+def read_assignments(texts: list[str], option: str, example: str) -> dict[str, str]:
+    """``KEY=VALUE`` texts of a repeated option by key. Raises SettingsError, which quotes none of them."""
+    pairs = [text.partition("=") for text in texts]
+    if not all(name and sign for name, sign, _ in pairs):
+        raise SettingsError(f"{option} takes {example}.")
+    return {name.strip(): value for name, _, value in pairs}
+
+
+def gather_credentials(
+    connector: str, file: Path | None, *, enough: Callable[[dict[str, object]], bool], may_ask: bool
+) -> dict[str, object]:
+    """Credentials by name: those of ``file`` ("-": standard input) if there is one, else those of the environment, else
+    what a person answers, who is asked until it is ``enough``. Raises SettingsError."""
+    from sync.connection_fields import connector_named, credential_fields, environment_name
+
+    if file:
+        return _from_file(file)
+    fields = credential_fields(connector_named(connector))
+    found: dict[str, object] = {
+        field.name: value for field in fields if (value := os.environ.get(environment_name(field.name)))
+    }
+    if found:
+        return found
+    if not (may_ask and person_is_present()):
+        variables = ", ".join(environment_name(field.name) for field in fields)
+        raise SettingsError(f"Give the credentials with --credentials-file, or in the environment as {variables}.")
+    stderr().print("What you type is not shown. Leave blank what you do not have.")
+    for field in fields:
+        answer = getpass.getpass(f"{field.name} ({field.description.rstrip('.')}): ").strip()
+        if answer:
+            found[field.name] = answer
+            if enough(found):
+                break
+    return found
+
+
+def _from_file(file: Path) -> dict[str, object]:
+    """A JSON object or a TOML table. Nothing of its content goes into an error."""
+    try:
+        content = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError("The credentials file cannot be read; check its name.", type(error).__name__) from None
+    decode: Callable[..., Any] = msgspec.json.decode if content.lstrip().startswith("{") else msgspec.toml.decode
+    try:
+        values = decode(content, type=dict[str, Any])
+    except (msgspec.DecodeError, ValueError):
+        raise SettingsError(
+            'The credentials file is neither TOML (client_id = "…") nor JSON ({"client_id": "…"}).'
+        ) from None
+    return dict(values)

@@ -1,0 +1,125 @@
+"""The rows of connections to sources: settings, encrypted credentials, state and memory."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from sqlalchemy import Engine, select, update
+from sqlalchemy.exc import IntegrityError
+
+from models.connections import ConnectionState
+from models.errors import SettingsError
+from models.tables import Connection, Tenant
+from store.database import reading, writing
+
+_CONNECTION = Connection.__table__  # type: ignore[attr-defined]
+_TENANT = Tenant.__table__  # type: ignore[attr-defined]
+
+_TAKEN = (
+    "The connection {!r} exists already; change it with `connection set`, or give the new one another name with --name."
+)
+
+
+def connections_of(engine: Engine, tenant_id: int) -> list[Connection]:
+    """All connections of a tenant in the order in which they were made, removed ones too."""
+    query = select(_CONNECTION).where(_CONNECTION.c.tenant_id == tenant_id).order_by(_CONNECTION.c.id)
+    with reading(engine) as connection:
+        return [Connection(**row) for row in connection.execute(query).mappings()]
+
+
+def of_connector(engine: Engine, connector: str) -> list[tuple[str, Connection]]:
+    """(tenant's name, connection) of all tenants' connections of one sort, by tenant."""
+    query = (
+        select(_TENANT.c.name.label("tenant_name"), _CONNECTION)
+        .join(_TENANT, _TENANT.c.id == _CONNECTION.c.tenant_id)
+        .where(_CONNECTION.c.connector == connector)
+        .order_by(_TENANT.c.name, _CONNECTION.c.id)
+    )
+    with reading(engine) as connection:
+        rows = [dict(row) for row in connection.execute(query).mappings()]
+    return [(row.pop("tenant_name"), Connection(**row)) for row in rows]
+
+
+def add(
+    engine: Engine,
+    tenant_id: int,
+    name: str,
+    connector: str,
+    settings: str,
+    seal: Callable[[int], str],
+    now: str,
+) -> None:
+    """Make a connection, or revive a removed one, so that what it once brought is known again.
+
+    ``seal`` is given the connection's id, as encrypted credentials are bound to it. Raises SettingsError when the name
+    is taken.
+    """
+    values = {"settings": settings, "memory": "{}", "state": "active", "state_reason": "", "state_since": now}
+    try:
+        with writing(engine) as connection:
+            named = (_CONNECTION.c.tenant_id == tenant_id) & (_CONNECTION.c.name == name)
+            found = connection.execute(select(_CONNECTION).where(named)).first()
+            if found is None:
+                made = {"tenant_id": tenant_id, "name": name, "connector": connector, "created_at": now, **values}
+                added = connection.execute(_CONNECTION.insert().values(made).returning(_CONNECTION.c.id)).scalar_one()
+            else:
+                _check_revivable(found.state, found.connector, name, connector)
+                added = found.id
+            connection.execute(
+                update(_CONNECTION).where(_CONNECTION.c.id == added).values(values | {"credentials": seal(int(added))})
+            )
+    except IntegrityError:  # somebody else has just made it
+        raise SettingsError(_TAKEN.format(name)) from None
+
+
+def _check_revivable(state: str, before: str, name: str, connector: str) -> None:
+    if state != "removed":
+        raise SettingsError(_TAKEN.format(name))
+    if before != connector:
+        raise SettingsError(
+            f"The connection {name!r} was for {before} before it was removed, and what it brought is still stored; give "
+            "the new one another name with --name."
+        )
+
+
+def change(engine: Engine, connection_id: int, *, settings: str | None = None, credentials: str | None = None) -> None:
+    """New settings or credentials. The memory goes: what was learned may not hold for what is read now."""
+    values = {"settings": settings, "credentials": credentials}
+    _update(engine, connection_id, {"memory": "{}"} | {name: value for name, value in values.items() if value})
+
+
+def remove(engine: Engine, connection_id: int, reason: str, now: str) -> None:
+    """Forget the credentials and what was learned; what the connection brought stays."""
+    gone = {"state": "removed", "state_reason": reason, "state_since": now, "credentials": None, "memory": "{}"}
+    _update(engine, connection_id, gone)
+
+
+def _update(engine: Engine, connection_id: int, values: Mapping[str, str | None]) -> None:
+    with writing(engine) as connection:
+        connection.execute(update(_CONNECTION).where(_CONNECTION.c.id == connection_id).values(values))
+
+
+def move(
+    engine: Engine, connection_id: int, before: Sequence[ConnectionState], state: ConnectionState, reason: str, now: str
+) -> None:
+    """Put a connection into a state if it is in one of those ``before``: a person may have paused or removed it meanwhile."""
+    place = _CONNECTION.c.id == connection_id
+    values = {"state": state, "state_reason": reason, "state_since": now}
+    with writing(engine) as connection:
+        connection.execute(update(_CONNECTION).where(place, _CONNECTION.c.state.in_(before)).values(values))
+
+
+def remember(engine: Engine, row: Connection, memory: str) -> None:
+    """Keep what a pull learned, unless the connection reads something else now than when it was opened as ``row``."""
+    same = (_CONNECTION.c.settings == row.settings) & (_CONNECTION.c.credentials == row.credentials)
+    with writing(engine) as connection:
+        connection.execute(update(_CONNECTION).where(_CONNECTION.c.id == row.id, same).values(memory=memory))
+
+
+def renew_credentials(engine: Engine, renew: Callable[[str], str]) -> int:
+    """Put all stored credentials through ``renew`` in one transaction; returns how many there are."""
+    with writing(engine) as connection:
+        query = select(_CONNECTION.c.id, _CONNECTION.c.credentials).where(_CONNECTION.c.credentials.is_not(None))
+        rows = connection.execute(query).all()
+        for connection_id, credentials in rows:
+            place = _CONNECTION.c.id == connection_id
+            connection.execute(update(_CONNECTION).where(place).values(credentials=renew(credentials)))
+    return len(rows)

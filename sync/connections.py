@@ -1,0 +1,247 @@
+"""Connections to sources: adding, showing, changing, pausing, removing; and opening one to be read."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import connectors
+from connectors.http.client import HttpClient, HttpRules, Observer
+from connectors.watch import Watch
+from models.connections import ConnectorName, Memory, SourceCredentials, SourceSettings
+from models.errors import NotFoundError, SettingsError
+from models.sources import ConnectionSummary, ConnectionView, SettingView
+from models.tables import Connection
+from store import connections as store
+from store.tenants import MANUAL
+from sync import secrets
+from sync.clock import now
+from sync.connection_fields import (
+    connector_named,
+    given,
+    read_credentials,
+    read_memory,
+    read_settings,
+    setting_fields,
+    stored_settings,
+    with_credentials,
+    with_settings,
+)
+from sync.history import list_runs
+from sync.service import Service
+from sync.tenants import tenant_and_settings
+
+#: The connector of uploaded files; its connections have no settings.
+FILES = "csv"
+_RUNS_SHOWN = 5
+
+
+class OpenConnection(NamedTuple):
+    """A connection, ready to be read. ``row`` is as it was when it was opened."""
+
+    id: int
+    row: Connection
+    connector: ConnectorName
+    settings: SourceSettings
+    credentials: SourceCredentials
+    memory: Memory
+
+
+def add_connection(
+    service: Service,
+    tenant: str,
+    connector: str,
+    name: str | None = None,
+    *,
+    settings: Mapping[str, str],
+    credentials: Mapping[str, object],
+) -> ConnectionView:
+    """Add a connection (``name`` is the connector's by default), or revive a removed one of that name.
+
+    ``settings`` are as a person types them. Raises SettingsError that names what is wrong, NotFoundError for the tenant.
+    """
+    kind, name = connector_named(connector), name or connector
+    _check_name(name)
+    tenant_id, _ = tenant_and_settings(service, tenant)
+    chosen, secret = with_settings(kind, settings), with_credentials(kind, credentials)
+    connectors.check(kind, chosen, secret)
+    store.add(
+        service.engine, tenant_id, name, kind, stored_settings(chosen),
+        lambda added: secrets.seal(service.settings, tenant_id, added, secret), now(),
+    )  # fmt: skip
+    return show_connection(service, tenant, name)
+
+
+def _check_name(name: str) -> None:
+    if not all(letter.isalnum() or letter in "-_." for letter in name) or name.startswith("."):
+        raise SettingsError("A connection's name may hold letters, digits, '-', '_' and '.'.")
+
+
+def check_new(service: Service, tenant: str, connector: str, settings: Mapping[str, str]) -> None:
+    """What can be said of a new connection before anybody is asked for a secret. Raises SettingsError, NotFoundError."""
+    tenant_and_settings(service, tenant)
+    with_settings(connector_named(connector), settings)
+
+
+def fits(connector: str, settings: Mapping[str, str], credentials: Mapping[str, object]) -> bool:
+    """Whether these credentials are enough for these settings. Raises SettingsError for settings that are wrong alone."""
+    kind = connector_named(connector)
+    return _fit(kind, with_settings(kind, settings), with_credentials(kind, credentials))
+
+
+def fits_stored(service: Service, tenant: str, name: str, credentials: Mapping[str, object]) -> bool:
+    """Whether these credentials are enough for the settings of a connection. Raises SettingsError."""
+    _, row = _of_api(service, tenant, name)
+    kind = connector_named(row.connector)
+    return _fit(kind, read_settings(kind, row.settings), with_credentials(kind, credentials))
+
+
+def connector_of(service: Service, tenant: str, name: str) -> ConnectorName:
+    """The connector of a connection that can be changed. Raises SettingsError for uploaded files and removed ones."""
+    return connector_named(_of_api(service, tenant, name)[1].connector)
+
+
+def _fit(connector: ConnectorName, settings: SourceSettings, credentials: SourceCredentials) -> bool:
+    try:
+        connectors.check(connector, settings, credentials)
+    except SettingsError:
+        return False
+    return True
+
+
+def set_setting(service: Service, tenant: str, name: str, key: str, value: str) -> ConnectionView:
+    """Change one setting. Raises SettingsError that names it when it does not exist or cannot be that."""
+    connection_id, row = _of_api(service, tenant, name)
+    kind = connector_named(row.connector)
+    changed = with_settings(kind, {key: value}, row.settings)
+    connectors.check(kind, changed, _credentials(service, connection_id, row))
+    store.change(service.engine, connection_id, settings=stored_settings(changed))
+    return show_connection(service, tenant, name)
+
+
+def set_credentials(service: Service, tenant: str, name: str, credentials: Mapping[str, object]) -> ConnectionView:
+    """Put new credentials in the place of all that are stored. Raises SettingsError."""
+    connection_id, row = _of_api(service, tenant, name)
+    kind = connector_named(row.connector)
+    secret = with_credentials(kind, credentials)
+    connectors.check(kind, read_settings(kind, row.settings), secret)
+    sealed = secrets.seal(service.settings, row.tenant_id, connection_id, secret)
+    store.change(service.engine, connection_id, credentials=sealed)
+    return show_connection(service, tenant, name)
+
+
+# --- looking ----------------------------------------------------------------------------------------------------------
+
+
+def list_connections(service: Service, tenant: str) -> list[ConnectionSummary]:
+    """All connections of a tenant with their last runs, those of uploaded files too. Raises NotFoundError."""
+    tenant_id, _ = tenant_and_settings(service, tenant)
+    return [
+        ConnectionSummary(
+            tenant, row.name, row.connector, row.state, row.state_reason, row.state_since or row.created_at,
+            next(iter(list_runs(service, tenant, limit=1, connection_id=row.id)), None),
+        )
+        for row in store.connections_of(service.engine, tenant_id)
+        if row.connector != MANUAL
+    ]  # fmt: skip
+
+
+def show_connection(service: Service, tenant: str, name: str) -> ConnectionView:
+    """A connection with its settings, what its credentials are called, and its last runs. Raises NotFoundError."""
+    connection_id, row = _named(service, tenant, name)
+    settings: list[SettingView] = []
+    credentials: tuple[str, ...] = ()
+    problem = ""
+    if row.connector != FILES:
+        kind = connector_named(row.connector)
+        chosen = read_settings(kind, row.settings)
+        settings = [
+            SettingView(field.name, getattr(chosen, field.name), field.default, field.allowed, field.description)
+            for field in setting_fields(kind)
+        ]
+        try:
+            credentials = given(_credentials(service, connection_id, row)) if row.credentials else ()
+        except SettingsError as error:
+            problem = error.for_admin
+    return ConnectionView(
+        tenant, name, row.connector, row.state, row.state_reason, row.state_since or row.created_at, settings,
+        credentials, problem, list_runs(service, tenant, limit=_RUNS_SHOWN, connection_id=connection_id),
+    )  # fmt: skip
+
+
+# --- states -----------------------------------------------------------------------------------------------------------
+
+
+def pause_connection(service: Service, tenant: str, name: str, reason: str, *, by: str) -> ConnectionView:
+    """Refuse syncs until it is resumed. Raises SettingsError."""
+    connection_id, _ = _of_api(service, tenant, name)
+    why = f"paused by {by}" + (f": {reason}" if reason else "")
+    store.move(service.engine, connection_id, ("active", "disconnected", "paused"), "paused", why, now())
+    return show_connection(service, tenant, name)
+
+
+def resume_connection(service: Service, tenant: str, name: str) -> ConnectionView:
+    """Let syncs go on. Raises SettingsError."""
+    connection_id, _ = _of_api(service, tenant, name)
+    store.move(service.engine, connection_id, ("paused", "disconnected"), "active", "", now())
+    return show_connection(service, tenant, name)
+
+
+def remove_connection(service: Service, tenant: str, name: str, *, by: str) -> ConnectionView:
+    """Forget its credentials and never sync it again; what it brought stays stored. Raises SettingsError."""
+    connection_id, _ = _of_api(service, tenant, name)
+    store.remove(service.engine, connection_id, f"removed by {by}", now())
+    return show_connection(service, tenant, name)
+
+
+def renew_all_credentials(service: Service) -> int:
+    """Encrypt all stored credentials anew with the first key; returns how many. All or none. Raises SettingsError."""
+    return store.renew_credentials(service.engine, lambda sealed: secrets.renew(service.settings, sealed))
+
+
+# --- opening ----------------------------------------------------------------------------------------------------------
+
+
+def open_connection(service: Service, tenant: str, name: str) -> OpenConnection:
+    """A connection with its settings, credentials and memory. Raises SettingsError when it has none or they cannot be
+    read, NotFoundError when there is none of that name."""
+    connection_id, row = _of_api(service, tenant, name)
+    kind = connector_named(row.connector)
+    settings, credentials = read_settings(kind, row.settings), _credentials(service, connection_id, row)
+    return OpenConnection(connection_id, row, kind, settings, credentials, read_memory(row.memory))
+
+
+def open_http(service: Service, settings: SourceSettings, watch: Watch, observe: Observer | None = None) -> HttpClient:
+    """The HTTP client for a connection's settings, by the operator's rules; the caller closes it. Raises SettingsError."""
+    rules = HttpRules(allowed_hosts=service.settings.allowed_hosts, requests_per_minute=settings.requests_per_minute)
+    return HttpClient(rules, watch, observe=observe)
+
+
+def _credentials(service: Service, connection_id: int, row: Connection) -> SourceCredentials:
+    if row.credentials is None:
+        raise SettingsError(
+            f"The connection {row.name} has no credentials; give them with: rostersync connection set TENANT "
+            f"{row.name} --credentials"
+        )
+    opened = secrets.unseal(service.settings, row.tenant_id, connection_id, row.credentials)
+    return read_credentials(connector_named(row.connector), opened)
+
+
+def _named(service: Service, tenant: str, name: str) -> tuple[int, Connection]:
+    """Id and row of a connection."""
+    tenant_id, _ = tenant_and_settings(service, tenant)
+    for row in store.connections_of(service.engine, tenant_id):
+        if row.name == name and row.connector != MANUAL and row.id is not None:
+            return row.id, row
+    raise NotFoundError(f"{tenant} has no connection {name!r}. See: rostersync connection list {tenant}")
+
+
+def _of_api(service: Service, tenant: str, name: str) -> tuple[int, Connection]:
+    """Id and row of a connection that has settings and was not removed."""
+    connection_id, row = _named(service, tenant, name)
+    if row.connector == FILES:
+        raise SettingsError(f"The connection {name} is for uploaded files; it has no settings, and nothing to ask.")
+    if row.state == "removed":
+        raise SettingsError(
+            f"The connection {name} of {tenant} was removed; to use it again: rostersync connection add "
+            f"{row.connector} {tenant} --name {name}"
+        )
+    return connection_id, row
