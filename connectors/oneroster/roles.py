@@ -7,6 +7,8 @@ The version of a connection says nothing about it: a server labeled 1.2 may send
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+import msgspec
+
 from connectors.normalize.listing import Listing
 from connectors.normalize.values import read_role
 from connectors.oneroster import wire
@@ -17,7 +19,7 @@ from models.vocabulary import GROUP_BITS, RoleGroup
 _PRIMARY: Final = {"primary": True, "secondary": False}
 
 
-class Standing(NamedTuple):
+class Standing(msgspec.Struct, frozen=True, gc=False):
     """A user's affiliations and their schools, the group as which the user is read, and the one role of a 1.1 record."""
 
     affiliations: Sequence[Affiliation]

@@ -5,13 +5,17 @@ one by one (as ``connectors.csvfiles.cleaning`` does).
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from itertools import chain
+from typing import Any, Final, NamedTuple
 
 from connectors.normalize import people
 from connectors.normalize.cleaning import CURLY, Shape, clean_cell
 from connectors.normalize.listing import Listing
 from connectors.normalize.values import read_list
 from connectors.oneroster.wire import Ref
+
+
+_EDGE: Final = ("",)
 
 
 class Field(NamedTuple):
@@ -85,14 +89,11 @@ def clean_texts(
     listing what was removed."""
     texts = list(values)
     try:
-        joined = "|".join(texts)
+        joined = "|".join(chain(_EDGE, texts, *lists, _EDGE))
     except TypeError:  # not all of them are texts
         texts = [text_of(value) for value in texts]
-        joined = "|".join(texts)
-    for parts in lists:
-        if parts:
-            joined += "|" + "|".join(parts)
-    if not _is_clean(f"|{joined}|"):
+        joined = "|".join(chain(_EDGE, texts, *lists, _EDGE))
+    if not _is_clean(joined):
         texts = [_clean(listing, line, field, text) for field, text in zip(table, texts, strict=True)]
         for field, parts in zip(list_table, lists, strict=True):
             parts[:] = [_clean(listing, line, field, part) for part in parts]

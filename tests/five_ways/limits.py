@@ -170,20 +170,24 @@ def _unsaid_primary(record: Record) -> Record:
 
 
 def _only_with_students(picture: Snapshot) -> Snapshot:
-    """A contact is there for its students: without any it is absent, as if the district had withdrawn it."""
-    guarding = {link["guardian"] for link in picture["guardianship"] if "archived" not in link}
+    """A contact is there for its students: without any left it is absent, and who never had one never was."""
+    ever = {link["guardian"] for link in picture["guardianship"]}
+    now = {link["guardian"] for link in picture["guardianship"] if "archived" not in link}
     guardians = {place["person"] for place in picture["affiliation"] if role_group(place["role"]) == "guardian"}
-    alone = {person["id"] for person in picture["person"] if person["id"] in guardians - guarding}
+    never, alone = guardians - ever, guardians - now
 
-    def gone(record: Record, cause: str, *keys: str) -> Record:
-        return {name: record[name] for name in keys if name in record} | {"archived": cause}
+    def without(records: list[Record], owner: str, keys: Collection[str], cause: str) -> list[Record]:
+        return [
+            {key: record[key] for key in keys if key in record} | {"archived": cause}
+            if record[owner] in alone
+            else record
+            for record in records
+            if record[owner] not in never
+        ]
 
     return picture | {
-        "person": [gone(p, "absent", "id") if p["id"] in alone else p for p in picture["person"]],
-        "affiliation": [
-            gone(place, "parent_removed", *_KEYS) if place["person"] in alone else place
-            for place in picture["affiliation"]
-        ],
+        "person": without(picture["person"], "id", ("id",), "absent"),
+        "affiliation": without(picture["affiliation"], "person", _KEYS, "parent_removed"),
     }
 
 
