@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from models.report import Hold
 from models.settings import GuardSettings, Limit
+from models.tables import DISTRICT_SCHOOL_ID
 from models.vocabulary import KINDS, PLURALS, Kind
 
 
@@ -83,7 +84,9 @@ def _judge_removals(measure: Measure, limit: Limit, school: str | None) -> Hold 
         return None
     what, where = PLURALS[measure.kind], f" at {school}" if school else ""
     most = allowed(limit, measure.managed)
-    if measure.removed >= measure.managed and not measure.created:
+    # The district itself is no school: its only superintendent may leave. All that a kind has is measured apart.
+    emptied = measure.removed >= measure.managed and not measure.created and measure.school != DISTRICT_SCHOOL_ID
+    if emptied:
         sentence = f"All {measure.managed} {what}{where} would go; held, because no run may empty them unapproved."
         return Hold(measure.kind, "emptied", measure.removed, measure.managed, most, school, sentence)
     if measure.removed <= most:

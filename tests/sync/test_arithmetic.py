@@ -193,6 +193,14 @@ def test_a_small_group_may_lose_a_few_but_never_all() -> None:
     assert judge([Measure("class", 7, 3, 0, 0, 3)], [], settings, {}).holds[0].measure == "emptied"
 
 
+def test_the_district_itself_is_no_school_that_is_emptied() -> None:
+    """Its only superintendent leaves; but all of a kind is all of a kind, wherever it is."""
+    settings = GuardSettings()
+    assert not judge([Measure("affiliation", 1, 1, 0, 0, 1)], [], settings, {}).holds
+    assert judge([Measure("affiliation", 1, 30, 0, 0, 30)], [], settings, {}).holds[0].measure == "removals"
+    assert judge([Measure("affiliation", None, 1, 0, 0, 1)], [], settings, {}).holds[0].measure == "emptied"
+
+
 def test_a_kind_has_its_own_limit() -> None:
     settings = GuardSettings(removals_by_kind={"term": Limit(percent=100, floor=100)})
     measures = [Measure("term", None, 40, 1, 0, 39), Measure("class", None, 40, 1, 0, 39)]
