@@ -1,30 +1,36 @@
 """The ways in: each turns what a source holds into the records of ``models.records``. CSV files are opened by ``sync.upload``."""
 
 from collections.abc import Callable
-from importlib import import_module
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple
 
+from connectors import classlink, clever, oneroster
 from connectors.source import Access, Source
 from models.connections import ConnectorName, SourceCredentials, SourceSettings
 
-#: Where each connector to an API lives. Its package has ``check`` and the class named here (``connectors.source.Source``).
-CONNECTORS: Final[dict[ConnectorName, tuple[str, str]]] = {
-    "clever": ("connectors.clever", "CleverSource"),
-    "classlink": ("connectors.classlink", "ClassLinkSource"),
-    "oneroster": ("connectors.oneroster", "OneRosterSource"),
+
+class Connector(NamedTuple):
+    """``check`` raises SettingsError where settings and credentials do not fit together; ``source`` makes a Source of
+    settings, credentials and Access. Both take the structs that ``models.connections`` has for the connector."""
+
+    check: Callable[[Any, Any], None]
+    source: Callable[[Any, Any, Access], Source]
+
+
+#: Every connector to an API by its key, which is what ``connection.connector`` stores.
+CONNECTORS: Final[dict[ConnectorName, Connector]] = {
+    "clever": Connector(clever.check, clever.CleverSource),
+    "classlink": Connector(classlink.check, classlink.ClassLinkSource),
+    "oneroster": Connector(oneroster.check, oneroster.OneRosterSource),
 }
 
 
 def check(connector: ConnectorName, settings: SourceSettings, credentials: SourceCredentials) -> None:
     """Whether settings and credentials fit together. Raises SettingsError that names the setting."""
-    module: Any = import_module(CONNECTORS[connector][0])
-    module.check(settings, credentials)
+    CONNECTORS[connector].check(settings, credentials)
 
 
 def open_source(
     connector: ConnectorName, settings: SourceSettings, credentials: SourceCredentials, access: Access
 ) -> Source:
     """A district's roster at a source, ready to be pulled once. Raises SettingsError."""
-    package, name = CONNECTORS[connector]
-    make = cast(Callable[..., Source], getattr(import_module(package), name))
-    return make(settings, credentials, access)
+    return CONNECTORS[connector].source(settings, credentials, access)

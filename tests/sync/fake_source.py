@@ -122,5 +122,5 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Shared:
     """Put the fake in the place of the OneRoster connector; returns what it will share."""
     fresh = Shared()
     monkeypatch.setattr("tests.sync.fake_source.SHARED", fresh)
-    monkeypatch.setitem(connectors.CONNECTORS, "oneroster", (__name__, "FakeSource"))
+    monkeypatch.setitem(connectors.CONNECTORS, "oneroster", connectors.Connector(check, FakeSource))
     return fresh
