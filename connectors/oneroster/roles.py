@@ -12,11 +12,13 @@ import msgspec
 from connectors.normalize.listing import Listing
 from connectors.normalize.values import read_role
 from connectors.oneroster import wire
-from connectors.oneroster.texts import one_id, text_of
+from connectors.oneroster.texts import distinct, one_id, text_of
 from models.records import Affiliation
 from models.vocabulary import GROUP_BITS, RoleGroup
 
 _PRIMARY: Final = {"primary": True, "secondary": False}
+#: The group as which somebody is read, by the bits of all their groups: a guardian is one who is nothing else.
+_LEAD: Final = tuple(next((group for group, bit in GROUP_BITS.items() if bits & bit), None) for bits in range(16))
 
 
 class Standing(msgspec.Struct, frozen=True, gc=False):
@@ -64,13 +66,13 @@ class RolesReader:
         """The roles that can be read; one that cannot protects what is stored, and the user is taken without it."""
         found: dict[tuple[str | None, str], Affiliation] = {}
         refused: list[_Refused] = []
-        groups: set[RoleGroup] = set()
+        groups = 0
         for role_text, kind_of_role, school in zip(roles[::3], roles[1::3], roles[2::3], strict=True):
             role, group = read_role(role_text)
             if role is None or group is None:
                 refused.append(_Refused("unknown_role" if role_text else "required_missing", "role", school))
                 continue
-            groups.add(group)
+            groups |= GROUP_BITS[group]
             # Where both shapes are sent, a role without an org is one at the user's own orgs.
             places: Sequence[str | None] = (school,) if school else schools or ((None,) if group == "guardian" else ())
             if not places:
@@ -86,10 +88,8 @@ class RolesReader:
         for code, field, org in refused:
             self._places.tell(code, line, source_id, field)
             self._places.protect(line, (source_id, org) if org else None)
-        # A guardian is one who is nothing else.
-        lead = next((group for group in GROUP_BITS if group in groups), None)
-        named = tuple(dict.fromkeys(place for place, _ in found if place is not None))
-        return Standing(list(found.values()), named, lead)
+        named = distinct([place or "" for place, _ in found])
+        return Standing(list(found.values()), named, _LEAD[groups])
 
 
 def role_texts(roles: wire.Roles) -> list[str]:

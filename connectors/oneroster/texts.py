@@ -5,17 +5,13 @@ one by one (as ``connectors.csvfiles.cleaning`` does).
 """
 
 from collections.abc import Iterable, Sequence
-from itertools import chain
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from connectors.normalize import people
 from connectors.normalize.cleaning import CURLY, Shape, clean_cell
 from connectors.normalize.listing import Listing
 from connectors.normalize.values import read_list
 from connectors.oneroster.wire import Ref
-
-
-_EDGE: Final = ("",)
 
 
 class Field(NamedTuple):
@@ -89,15 +85,24 @@ def clean_texts(
     listing what was removed."""
     texts = list(values)
     try:
-        joined = "|".join(chain(_EDGE, texts, *lists, _EDGE))
+        joined = _joined(texts, lists)
     except TypeError:  # not all of them are texts
         texts = [text_of(value) for value in texts]
-        joined = "|".join(chain(_EDGE, texts, *lists, _EDGE))
+        joined = _joined(texts, lists)
     if not _is_clean(joined):
         texts = [_clean(listing, line, field, text) for field, text in zip(table, texts, strict=True)]
         for field, parts in zip(list_table, lists, strict=True):
             parts[:] = [_clean(listing, line, field, part) for part in parts]
     return texts
+
+
+def _joined(texts: list[str], lists: Sequence[list[str]]) -> str:
+    """All texts of a record, between bars."""
+    every = ["", *texts]
+    for parts in lists:
+        every += parts
+    every.append("")
+    return "|".join(every)
 
 
 def _is_clean(joined: str) -> bool:

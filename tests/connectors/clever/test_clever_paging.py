@@ -102,6 +102,28 @@ def test_members_are_not_missed_while_the_users_are_doubtful() -> None:
     assert pulled.coverage["enrollment", "sections"].verdict == "partial"
 
 
+@pytest.mark.parametrize(
+    ("name", "doubtful"),
+    [
+        ("schools", {"school/schools"}),
+        ("terms", {"term/terms"}),
+        ("courses", set()),
+        ("sections", {"class/sections", "enrollment/sections"}),
+        ("users", COMPLETE - {"school/schools", "class/sections"}),
+    ],
+)
+def test_a_doubtful_list_spoils_what_hangs_on_it_and_nothing_else(name: str, doubtful: set[str]) -> None:
+    clever = small(terms=[{"id": "term1", "name": "S1"}])
+    clever.faults.append(
+        lambda asked: Reply(200, {"count": 9}) if (asked.path, *asked.query) == (name, "count") else None
+    )
+    verdicts = pull(clever).verdicts()
+    assert {listing for listing, verdict in verdicts.items() if verdict == "partial"} == doubtful
+    assert {listing for listing, verdict in verdicts.items() if verdict == "complete"} == (
+        COMPLETE | {"term/terms"}
+    ) - doubtful
+
+
 def test_a_next_link_that_leads_back_is_tried_twice_and_then_given_up() -> None:
     clever = small(users=PEOPLE)
     link = {"rel": "next", "uri": "/v3.1/users?limit=4"}

@@ -224,6 +224,20 @@ def test_strings_are_cleaned_like_the_cells_of_a_file() -> None:
     assert {problem.field for problem in pulled.problems} == {"name.first", "name.last"}
 
 
+@pytest.mark.parametrize(
+    "unclean",
+    [
+        {"id": " sam"}, {"id": "sam "}, {"email": " sam@example.org"}, {"email": "sam@example.org "},
+        {"name": {"last": '"Vale"'}}, {"name": {"last": "\u201cVale\u201d"}}, {"name": {"last": "Vale\x07"}},
+        {"name": {"last": "\u00a0Vale"}},
+    ],
+)  # fmt: skip
+def test_one_unclean_value_is_enough(unclean: Json) -> None:
+    sam = {"id": "sam", "email": "sam@example.org", "name": {"last": "Vale"}}
+    pulled = pull_users(sam | {"roles": {"student": {"schools": ["school1"]}}} | unclean)
+    assert person(pulled, "sam") == Person("sam", None, None, "Vale", email="sam@example.org")
+
+
 def test_an_address_that_is_none_is_left_out_and_told() -> None:
     pulled = pull_users(student("sam") | {"email": "sam at example"})
     assert person(pulled, "sam").email is None
@@ -337,6 +351,13 @@ def test_a_contact_whose_students_are_not_told_keeps_them() -> None:
     assert pulled.coverage["guardianship", "contacts"].reason == "1 contact(s) do not say whose they are"
 
 
+def test_a_contact_of_nobody_is_a_guardian_all_the_same() -> None:
+    """Only links that are there can be unwanted."""
+    pulled = pull_users(contact("dan"))
+    assert [record.source_id for record in pulled.records("person", "contacts")] == ["dan"]
+    assert "contacts_skipped" not in pulled.codes
+
+
 def test_contacts_can_be_left_alone() -> None:
     dan = teacher("tess")
     dan["roles"]["contact"] = contact("x", link("kim"))["roles"]["contact"]
@@ -379,6 +400,10 @@ def test_someone_who_works_here_and_has_a_child_here_is_one_person() -> None:
     assert roles_of(pulled, "tess") == [("school1", "teacher", True), (None, "guardian", None)]
     assert pulled.records("guardianship") == [Guardianship("kim", "tess", "Parent", "Parent/Guardian")]
     assert pulled.records("person", "contacts") == []
+    assert (pulled.arrivals["users"].rows, pulled.arrivals["contacts"].rows) == (2, 0)
+    unwanted = pull_users(tess, skip_relationships=("Parent",))
+    assert roles_of(unwanted, "tess") == [("school1", "teacher", True)]
+    assert "contacts_skipped" not in unwanted.codes
 
 
 def test_a_list_of_users_that_is_empty_is_for_the_engine_to_judge() -> None:

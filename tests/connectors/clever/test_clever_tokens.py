@@ -95,12 +95,11 @@ def test_an_entry_without_token_or_owner_is_no_token(entry: Any) -> None:
     assert len(clever.asked) == 1
 
 
-def test_of_several_tokens_of_a_district_the_newest_counts() -> None:
+@pytest.mark.parametrize("newest", [0, 1])
+def test_of_several_tokens_of_a_district_the_newest_counts(newest: int) -> None:
     clever = small()
-    clever.tokens = [
-        token_of(DISTRICT, "new" * 10, "2026-08-01T00:00:00.000Z"),
-        token_of(DISTRICT, "old" * 10, "2025-08-01T00:00:00.000Z"),
-    ]
+    clever.tokens = [token_of(DISTRICT, "old" * 10, "2025-08-01T00:00:00.000Z")]
+    clever.tokens.insert(newest, token_of(DISTRICT, "new" * 10, "2026-08-01T00:00:00.000Z"))
     pull(clever, district_id=None)
     assert clever.asked[-1].token == f"Bearer {'new' * 10}"
 
@@ -143,6 +142,7 @@ def test_a_token_that_clever_hands_out_and_refuses_is_asked_for_once_more_only()
     with pytest.raises(CredentialsRefusedError, match="ask the district"):
         pull(clever)
     assert len(tokens_asked(clever)) == 2
+    assert [asked.path for asked in clever.asked].count("users") == 1
 
 
 @pytest.mark.parametrize("status", [401, 403])
