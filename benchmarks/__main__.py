@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import against_dlt, csv_district
+from benchmarks import against_dlt, api_district, csv_district
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -18,7 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--people", type=int, default=100_000)
     parser.add_argument("--repeat", type=int, default=3)
     given = parser.parse_args(arguments)
-    modules = [csv_district]
+    modules = [csv_district, api_district]
     if importlib.util.find_spec("dlt"):
         modules.append(against_dlt)
     for module in modules:

@@ -44,7 +44,6 @@ def run(folder: Path, people: int, page_size: int, limit: int) -> str:
         ["requests answered", f"{counts['answered']:,}"],
         ["requests refused (429)", ratio(counts["refused"], 1, 0)],
         ["seconds", f"{seconds:.0f}"],
-        ["requests a minute", f"{60 * counts['answered'] / seconds:,.0f}"],
         ["time that the limit demands / time taken", ratio(least, seconds, 0.8, at_least=True)],
     ]
     return f"### A limit of {limit:,} requests a minute\n\n{table(['', ''], rows)}\n\n"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import bulk_load, csv_district
+from benchmarks import api_district, api_rate, bulk_load, csv_district
 from benchmarks.databases import SqliteDatabases, open_databases
 from benchmarks.measure import Figures, measure, median
 from benchmarks.report import ratio, table
@@ -108,3 +108,16 @@ def test_all_steps_run_and_report(tmp_path: Path, kind: str) -> None:
     for step in ("a. read", "b. bare", "c. first", "c′. first", "d. unchanged", "d′. unchanged", "e. 1 %", "e′. 1 %"):
         assert f"| {step}" in section
     assert section.count("bound") == 7
+
+
+def test_a_small_district_over_the_network_goes_through_all_steps(tmp_path: Path) -> None:
+    section = api_district.run(tmp_path, 60, "sqlite", 1)
+    assert section.count("| d. unchanged sync ") == 2
+    assert "### clever: 60 people, sqlite" in section
+
+
+def test_a_limited_source_is_never_asked_too_often(tmp_path: Path) -> None:
+    """The limit is above what is asked for here, so that no window has to pass; ``benchmarks.api_rate`` lets it bind."""
+    section = api_rate.run(tmp_path, 60, 10, 100)
+    refused = next(line for line in section.splitlines() if line.startswith("| requests refused (429)"))
+    assert "0.00 (bound 0)" in refused
