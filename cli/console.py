@@ -35,7 +35,14 @@ def _console(*, stderr: bool) -> "Console":
         # A terminal that cannot show a character gets a "?" for it, not an error in the middle of a report.
         stream.reconfigure(errors="replace")
     width = None if stream.isatty() or os.environ.get("COLUMNS") else PIPED_WIDTH
-    return Console(stderr=stderr, width=width, highlight=False, emoji=False)
+
+    class Deaf(Console):
+        """A run goes on when nobody reads its progress any more (``rostersync … 2>&1 | head``); rich would end it."""
+
+        def on_broken_pipe(self) -> None:
+            self.quiet = True
+
+    return (Deaf if stderr else Console)(stderr=stderr, width=width, highlight=False, emoji=False)
 
 
 def deliver(value: T, as_json: bool, show: "Callable[[T], RenderableType]") -> None:
@@ -45,7 +52,7 @@ def deliver(value: T, as_json: bool, show: "Callable[[T], RenderableType]") -> N
     else:
         console = stdout()
         with console.capture() as shown:
-            console.print(show(value))
+            console.print(show(value), crop=False)  # a command that is longer than a line can still be copied
         # Tables fill their last column with blanks; nobody wants those in a file or a paste.
         print("\n".join(line.rstrip() for line in shown.get().splitlines()), flush=True)
 

@@ -4,6 +4,7 @@ import getpass
 import os
 import sys
 from collections.abc import Callable
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -25,28 +26,48 @@ def gather_credentials(
     connector: str, file: Path | None, *, enough: Callable[[dict[str, object]], bool], may_ask: bool
 ) -> dict[str, object]:
     """Credentials by name: those of ``file`` ("-": standard input) if there is one, else those of the environment, else
-    what a person answers, who is asked until it is ``enough``. Raises SettingsError."""
+    what a person answers, who is asked for what can be of use until it is ``enough``. Nobody is asked where nothing would
+    be enough. Raises SettingsError."""
     from sync.connection_fields import connector_named, credential_fields, environment_name
 
     if file:
         return _from_file(file)
-    fields = credential_fields(connector_named(connector))
+    known = credential_fields(connector_named(connector))
     found: dict[str, object] = {
-        field.name: value for field in fields if (value := os.environ.get(environment_name(field.name)))
+        field.name: value for field in known if (value := os.environ.get(environment_name(field.name)))
     }
-    if found:
+    useful = _useful([field.name for field in known], enough)
+    fields = [field for field in known if field.name in useful]
+    if found or not fields:
         return found
     if not (may_ask and person_is_present()):
         variables = ", ".join(environment_name(field.name) for field in fields)
-        raise SettingsError(f"Give the credentials with --credentials-file, or in the environment as {variables}.")
+        needed = f"those that you have of {variables}" if len(fields) > 1 else variables
+        raise SettingsError(f"Give the credentials with --credentials-file, or in the environment: {needed}.")
     stderr().print("What you type is not shown. Leave blank what you do not have.")
     for field in fields:
-        answer = getpass.getpass(f"{field.name} ({field.description.rstrip('.')}): ").strip()
+        answer = _ask(f"{field.name} ({field.description.rstrip('.')}): ")
         if answer:
             found[field.name] = answer
             if enough(found):
                 break
     return found
+
+
+def _useful(names: list[str], enough: Callable[[dict[str, object]], bool]) -> set[str]:
+    """Those that make credentials enough which are not without them; with a partner key, say, no client id is needed."""
+    chosen = [set(some) for size in range(len(names) + 1) for some in combinations(names, size)]
+    able = [some for some in chosen if enough(dict.fromkeys(some, "given"))]
+    return {name for some in able for name in some if some - {name} not in able}
+
+
+def _ask(prompt: str) -> str:
+    """A hidden answer. Raises SettingsError where the input ends instead (Ctrl-D)."""
+    try:
+        return getpass.getpass(prompt).strip()
+    except EOFError:
+        stderr().print()
+        raise SettingsError("No credentials were given; nothing was changed.") from None
 
 
 def _from_file(file: Path) -> dict[str, object]:

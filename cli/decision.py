@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from cli.console import ask, deliver, person_is_present, stderr
 from cli.session import whoami
 from models.errors import RosterSyncError
@@ -41,25 +43,27 @@ def _ask_then_apply(service: "Service", start: "Start") -> "RunReport | None":
 
     A plan with holds is made again by a real run: only that applies the safe part and holds the rest.
     """
-    from cli.show.report import show_report
+    from cli.show.report import show_question
     from sync import plans
 
     plan = start(True)
     if not any(kind.created or kind.updated or kind.archived or kind.restored or kind.held for kind in plan.kinds):
         return start(False)
-    deliver(plan, False, show_report)
+    deliver(plan, False, show_question)
     if not ask("Apply what is safe, and hold the rest?" if plan.holds else "Apply exactly this?"):
-        stderr().print("Nothing was changed; the plan still waits.")
+        stderr().print(f"Nothing was changed; the plan still waits. See: rostersync plan show {plan.run_id}")
         return None
     return start(False) if plan.holds else plans.approve_plan(service, plan.run_id, decided_by=whoami())
 
 
 def _explain_failure(service: "Service", error: RosterSyncError, as_json: bool) -> None:
-    """A run that began and failed has a report of its own: show it to a person, name it to a machine."""
+    """A run that began and failed has a report of its own: show it to a person, name it to a machine. Why it failed is told
+    once, with the error itself."""
     from cli.show.report import show_report
     from sync import history
 
     if error.run_id is not None:
         error.add_note(f"See: rostersync run show {error.run_id}")
         if not as_json:
-            stderr().print(show_report(history.get_run(service, error.run_id)), "")
+            report = history.get_run(service, error.run_id)
+            stderr().print(show_report(msgspec.structs.replace(report, error="")), "")

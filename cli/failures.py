@@ -11,19 +11,29 @@ The codes 2, 3, 65, 70 and 75 stand with the errors themselves, in ``models.erro
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from typer.exceptions import TyperException
 
 from cli import logs
 from cli.console import stderr, write_json
-from models.errors import RosterSyncError
+from models.errors import CredentialsRefusedError, RosterSyncError
 
 EXIT_DONE = 0
 EXIT_UNEXPECTED = 1
 EXIT_HELD = 4
 EXIT_DIFFERENT = 5
 EXIT_INTERRUPTED = 130
+
+
+#: What typer says of a wrong argument, where it is no sentence for people.
+_REWORDED = {
+    "Value error, ": "",
+    "Input should be a valid integer, unable to parse string as an integer": "it takes a whole number",
+    "Input should be greater than or equal to": "it takes a number of at least",
+}
 
 
 @dataclass(frozen=True)
@@ -41,6 +51,28 @@ def report_failure(error: Exception, as_json: bool) -> int:
     failure = describe(error)
     if failure.exit_code == EXIT_UNEXPECTED and os.environ.get("ROSTERSYNC_DEBUG", "") not in {"", "0"}:
         raise error
+    return _report(failure, as_json)
+
+
+@contextmanager
+def other_credentials_told(tenant: str, connection: str) -> Iterator[None]:
+    """Where the source refuses a connection's credentials, say with the error how to give others."""
+    try:
+        yield
+    except CredentialsRefusedError as error:
+        error.add_note(f"To give others: rostersync connection set {tenant} {connection} --credentials")
+        raise
+
+
+def report_interruption(as_json: bool) -> int:
+    """Tell that a command was stopped from the keyboard; returns the exit code."""
+    if not as_json:
+        stderr().print()  # the cursor stands behind a question, or behind ^C
+    sentence = "Interrupted. What a run changes it changes all at once, or not at all."
+    return _report(Failure("interrupted", sentence, EXIT_INTERRUPTED, "See: rostersync runs"), as_json)
+
+
+def _report(failure: Failure, as_json: bool) -> int:
     if as_json:
         write_json({"error": {"code": failure.code, "message": failure.message, "hint": failure.hint}})
     elif failure.message:
@@ -54,15 +86,16 @@ def _tell(failure: Failure) -> None:
     from cli.show.words import clean
 
     console = stderr()
-    console.print(Text.assemble(("Error: ", "bold red"), clean(failure.message)), soft_wrap=True)
-    if failure.hint:
-        console.print(clean(failure.hint, "dim"), soft_wrap=True)
+    begins = "" if failure.exit_code == EXIT_INTERRUPTED else "Error: "
+    console.print(Text.assemble((begins, "bold red"), clean(failure.message)), soft_wrap=True)
+    for line in failure.hint.splitlines():
+        console.print(clean(line, "dim"), soft_wrap=True)
 
 
 def describe(error: Exception) -> Failure:
     """The failure that stands for an exception. An unexpected one is logged."""
     if isinstance(error, RosterSyncError):
-        return Failure(error.code, error.for_admin, error.exit_code, " ".join(getattr(error, "__notes__", ())))
+        return Failure(error.code, error.for_admin, error.exit_code, "\n".join(getattr(error, "__notes__", ())))
     if isinstance(error, TyperException):
         return _usage(error)
     path, reference = logs.write_crash(error)
@@ -77,4 +110,7 @@ def _usage(error: TyperException) -> Failure:
     """A wrong argument, with the place to look up the right one."""
     context = getattr(error, "ctx", None)
     hint = f"See: {context.command_path} --help" if context else ""
-    return Failure("usage", error.format_message().strip(), error.exit_code, hint)
+    message = error.format_message().strip()
+    for theirs, ours in _REWORDED.items():
+        message = message.replace(theirs, ours)
+    return Failure("usage", message, error.exit_code, hint)

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 import typer
 
 from cli.commands import classlink, connection, db, demo, keys, plan, replay, roster, run, school, sync, tenant, upload
-from cli.console import stderr
-from cli.failures import EXIT_DONE, EXIT_INTERRUPTED, report_failure
+from cli.failures import EXIT_DONE, EXIT_INTERRUPTED, report_failure, report_interruption
 
 app = typer.Typer(
     name="rostersync",
@@ -47,7 +46,7 @@ def execute(arguments: Sequence[str]) -> int:
     except Exception as error:
         return report_failure(error, "--json" in arguments)
     if result == EXIT_INTERRUPTED:
-        stderr().print("Interrupted. A run changes all that it says or nothing; see: rostersync runs", soft_wrap=True)
+        return report_interruption("--json" in arguments)
     return result if isinstance(result, int) else EXIT_DONE
 
 

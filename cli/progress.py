@@ -20,10 +20,10 @@ WORTH_TELLING = 1.0
 _BAR_WIDTH = 24
 #: What a person calls the six verbs while they go on. Comparing goes on while files are read, so it gets no line.
 _DOING = {
-    "pull": "reading", "check": "checking", "compare": "comparing", "guard": "measuring", "apply": "storing",
+    "pull": "reading", "check": "checking", "compare": "comparing", "guard": "checking the limits", "apply": "finishing",
     "report": "reporting",
 }  # fmt: skip
-_WORDS: dict[str, str] = dict(PLURALS.items())
+_PLURALS: dict[str, str] = dict(PLURALS.items())
 
 
 @contextmanager
@@ -52,16 +52,24 @@ def progress_text(progress: Progress) -> "Text":
 
     if progress.waiting:
         return Text.assemble((f"waiting {progress.waiting:,.0f} s", "bold"), ": ", clean(progress.why))
-    text = Text(_DOING.get(progress.step, progress.step), style="bold")
-    if progress.records or progress.pages:
-        default = "rows" if progress.step == "pull" and not progress.pages else "records"
+    storing = progress.step == "apply" and progress.records
+    text = Text("storing" if storing else _DOING.get(progress.step, progress.step), style="bold")
+    if progress.records or progress.file:
         of_all = f" of {progress.expected:,}" if progress.expected else ""
-        text.append(f": {progress.records:,}{of_all} {_WORDS.get(progress.kind or '', default)}", style="not bold")
+        text.append(f": {progress.records:,}{of_all} {_words(progress)}", style="not bold")
     if progress.pages:
         text.append(f", page {progress.pages:,}", style="not bold")
     if progress.file:
         text.append_text(Text.assemble(" (", clean(progress.file), ")", style="not bold"))
     return text
+
+
+def _words(progress: Progress) -> str:
+    """``people``, ``records``, ``record``: what was counted."""
+    one = (progress.expected or progress.records) == 1
+    if progress.kind:
+        return progress.kind if one else _PLURALS[progress.kind]
+    return "record" if one else "records"
 
 
 def progress_line(progress: Progress) -> "RenderableType":
@@ -78,19 +86,21 @@ def progress_line(progress: Progress) -> "RenderableType":
 
 
 class Throttled:
-    """Passes on an update only as often as an eye can follow; a wait at once, as nothing comes after it for a while."""
+    """Passes on an update only as often as an eye can follow; at once what may stay for a while: a wait, another step or
+    listing."""
 
     def __init__(self, update: "Callable[[RenderableType], None]", clock: Callable[[], float] = time.monotonic) -> None:
         self._update = update
         self._clock = clock
         self._next = 0.0
+        self._about = ("", "")
 
     def __call__(self, progress: Progress) -> None:
         if 0 < progress.waiting < WORTH_TELLING:
             return
-        now = self._clock()
-        if progress.waiting or now >= self._next:
-            self._next = now + UPDATE_EVERY
+        now, about = self._clock(), (progress.step, progress.file)
+        if now >= self._next or progress.waiting or about != self._about:
+            self._next, self._about = now + UPDATE_EVERY, about
             self._update(progress_line(progress))
 
 

@@ -69,7 +69,7 @@ def _value(option: Any) -> str:
 
 
 def _default(option: Any) -> str:
-    if option.is_flag or option.default is None:
+    if option.is_flag or option.default in (None, ""):
         return ""
     return f" Default: `{getattr(option.default, 'value', option.default)}`."
 

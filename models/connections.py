@@ -13,7 +13,11 @@ ConnectorName = Literal["clever", "classlink", "oneroster"]
 ConnectionState = Literal["active", "paused", "disconnected", "removed"]
 
 PageSize = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
-Positive = Annotated[int, msgspec.Meta(ge=1)]
+#: Bounds that nobody needs to go beyond, so that times stay within the calendar and counts within memory.
+Days = Annotated[int, msgspec.Meta(ge=1, le=366)]
+Hours = Annotated[int, msgspec.Meta(ge=0, le=8_784)]
+PerMinute = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+PerMinuteOrNone = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 
 
 def told(description: str) -> msgspec.Meta:
@@ -35,7 +39,7 @@ class CleverSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     skip_relationships: Annotated[
         tuple[str, ...], told("Contacts with no other relationship than these are not read; blank for all.")
     ] = ()
-    requests_per_minute: Annotated[Positive, told("Clever's limit for one token.")] = 1_200
+    requests_per_minute: Annotated[PerMinute, told("Clever's limit for one token.")] = 1_200
     api_url: Annotated[str, told("Where Clever's Data API answers.")] = "https://api.clever.com"
     login_url: Annotated[str, told("Where Clever hands out district tokens.")] = "https://clever.com"
 
@@ -75,13 +79,9 @@ class OneRosterSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
         bool, told("Whether records are asked for in the order of their ids; turned off where refused.")
     ] = True
     delta: Annotated[bool, told("Whether changes only are asked for between full pulls.")] = False
-    overlap_hours: Annotated[
-        int, msgspec.Meta(ge=0), told("Delta: how far before the last pull changes are asked for.")
-    ] = 24
-    full_every_days: Annotated[Positive, told("Delta: a full pull at least this often; only that proves absence.")] = 7
-    requests_per_minute: Annotated[
-        int, msgspec.Meta(ge=0), told("At most so many requests a minute; 0 for no limit.")
-    ] = 0
+    overlap_hours: Annotated[Hours, told("Delta: how far before the last pull changes are asked for.")] = 24
+    full_every_days: Annotated[Days, told("Delta: a full pull at least this often; only that proves absence.")] = 7
+    requests_per_minute: Annotated[PerMinuteOrNone, told("At most so many requests a minute; 0 for no limit.")] = 0
 
 
 class OneRosterCredentials(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -120,13 +120,9 @@ class ClassLinkSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     page_size: Annotated[PageSize, told("Records asked for at a time.")] = 5_000
     sort: Annotated[bool, told("Whether records are asked for in the order of their ids.")] = True
     delta: Annotated[bool, told("Whether changes only are asked for between full pulls.")] = False
-    overlap_hours: Annotated[
-        int, msgspec.Meta(ge=0), told("Delta: how far before the last pull changes are asked for.")
-    ] = 24
-    full_every_days: Annotated[Positive, told("Delta: a full pull at least this often; only that proves absence.")] = 7
-    requests_per_minute: Annotated[
-        int, msgspec.Meta(ge=0), told("At most so many requests a minute; 0 for no limit.")
-    ] = 0
+    overlap_hours: Annotated[Hours, told("Delta: how far before the last pull changes are asked for.")] = 24
+    full_every_days: Annotated[Days, told("Delta: a full pull at least this often; only that proves absence.")] = 7
+    requests_per_minute: Annotated[PerMinuteOrNone, told("At most so many requests a minute; 0 for no limit.")] = 0
 
 
 class ClassLinkCredentials(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

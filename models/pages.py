@@ -55,7 +55,9 @@ class Coverage(msgspec.Struct, frozen=True):
 
     ``scope`` is the source id of the one school that the listing covers, None for the whole district. ``reason`` is
     a plain sentence for every other verdict ("users.csv could not be read to its end", "delta file"). ``delta``: the
-    listing holds changes only, so that an empty one is nothing unusual.
+    listing holds changes only, so that an empty one is nothing unusual. ``untold`` names columns (``models.plan.COLUMNS``)
+    of the kind that the source could not tell this time (classes whose courses could not be read): blank there means
+    nothing, and what is stored stays.
     """
 
     kind: Kind
@@ -67,6 +69,7 @@ class Coverage(msgspec.Struct, frozen=True):
     reason: str = ""
     scope: str | None = None
     delta: bool = False
+    untold: tuple[str, ...] = ()
 
 
 class Arrival(msgspec.Struct, frozen=True):

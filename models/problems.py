@@ -16,7 +16,8 @@ Severity = Literal["error", "warning", "notice"]
 
 
 class ProblemType(msgspec.Struct, frozen=True):
-    """One entry of the catalog. ``sentence`` and ``advice`` may use {field} and {detail}."""
+    """One entry of the catalog. ``sentence`` and ``advice`` may use {field} and {detail}; a {detail} that ends the sentence
+    is an aside, which may be left out."""
 
     code: str
     severity: Severity
@@ -53,6 +54,15 @@ def sentence(code: str, field: str = "", detail: str = "") -> str:
     entry = CATALOG[code]
     text = f"{entry.sentence} {entry.advice}".format(field=field or "a field", detail=detail)
     return " ".join(text.split()).replace(" .", ".").replace(" ;", ";")
+
+
+def sentence_of_many(code: str) -> str:
+    """The catalog's sentence for many rows at once: with gaps where they differ, and no advice."""
+    aside = " {detail}."
+    text = CATALOG[code].sentence
+    if text.endswith(aside):
+        text = text.removesuffix(aside).removesuffix(":") + "."
+    return text.format(field="…", detail="…")
 
 
 def _catalog(*entries: tuple[str, Severity, str, str]) -> dict[str, ProblemType]:
@@ -121,7 +131,7 @@ CATALOG: dict[str, ProblemType] = _catalog(
     (
         "encoding_guessed",
         "warning",
-        "The file is not UTF-8; it was read as {detail}.",
+        "The file is not UTF-8; {detail} was assumed.",
         "Export it as UTF-8 if names look wrong.",
     ),
     (
@@ -147,7 +157,7 @@ CATALOG: dict[str, ProblemType] = _catalog(
     (
         "unidentified_rows",
         "warning",
-        "{detail} row(s) without a readable id: nobody can say which records they are.",
+        "Rows have no readable id, so nobody can say which records they are: {detail}.",
         "Nothing is removed because of this file until they are mended.",
     ),
     # --- headers ---------------------------------------------------------------------------------------------------
@@ -232,7 +242,7 @@ CATALOG: dict[str, ProblemType] = _catalog(
         "unknown_school",
         "error",
         "The school {detail} is not known here.",
-        "Add it with its id exactly as in the file, or allow this set to create schools.",
+        "Add it with exactly this id, or let sources create schools (create_schools).",
     ),
     (
         "some_schools_unknown",
@@ -262,7 +272,7 @@ CATALOG: dict[str, ProblemType] = _catalog(
         "unknown_agent",
         "warning",
         "The related person {detail} is not known.",
-        "The link was left out; add the person's own row.",
+        "The link was left out; the person is missing from the people, or was refused there.",
     ),
     (
         "unknown_student",
@@ -311,13 +321,13 @@ CATALOG: dict[str, ProblemType] = _catalog(
     (
         "unshared_members",
         "notice",
-        "{detail} link(s) name people whom the district does not share with us.",
+        "Links name people whom the district does not share with us: {detail}.",
         "They were left out; the district can share those people, or leave it so.",
     ),
     (
         "contacts_skipped",
         "notice",
-        "{detail} contact(s) were left out because of their type or relationship.",
+        "Contacts were left out because of their type or relationship: {detail}.",
         "The connection's settings skip_contact_types and skip_relationships say which.",
     ),
     (
@@ -329,8 +339,14 @@ CATALOG: dict[str, ProblemType] = _catalog(
     (
         "listing_refused",
         "warning",
-        "The source does not let us read {detail}.",
+        "A listing may not be read: {detail}.",
         "Nothing of it is removed; ask the district to share it if you need it.",
+    ),
+    (
+        "enrollments_repeated",
+        "notice",
+        "{detail} enrollment(s) repeat the class, person and role of another one (somebody left and came back).",
+        "Of such enrollments the one that ends last was taken.",
     ),
     (
         "record_malformed",

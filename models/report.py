@@ -86,6 +86,7 @@ class RunReport(msgspec.Struct):
     """A run, explained: what came, what was refused and why, what changed, what waits and for whom.
 
     Times are ISO 8601 in UTC; ``seconds`` is wall time. ``waits_for`` is "" or who has to act ("district admin").
+    ``files`` are a source's listings where the ``connector`` is not csv.
     """
 
     run_id: int
@@ -110,6 +111,7 @@ class RunReport(msgspec.Struct):
     results_path: str | None = None
     error: str = ""
     error_for_engineer: str = ""
+    connector: str = "csv"
 
 
 class ChangeView(msgspec.Struct, frozen=True):

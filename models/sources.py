@@ -103,7 +103,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class ProbeReport(msgspec.Struct, frozen=True):
-    """What a connection would bring, without anything having been changed.
+    """What a connection would bring, without anything having been changed, its ``state`` (``ConnectionState``) neither.
 
     ``scopes`` are what the credentials may read, in the source's words; ``missing`` sentences on what they may not and
     would be wanted; ``notes`` other sentences for a person. ``roles`` counts people by role. ``may_create_schools`` is
@@ -113,6 +113,7 @@ class ProbeReport(msgspec.Struct, frozen=True):
     tenant: str
     connection: str
     connector: str
+    state: str
     seconds: float
     district_name: str
     district_id: str

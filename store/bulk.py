@@ -30,7 +30,7 @@ def insert_rows(
     picks: Sequence[int] | None = None,
     shared: Mapping[str, int | str | bool] | None = None,
 ) -> None:
-    """Insert ``rows``; the value of ``columns[i]`` is ``row[picks[i]]`` (by default ``row[i]``). Raises the driver's errors.
+    """Insert ``rows``; the value of ``columns[i]`` is ``row[picks[i]]`` (by default ``row[i]``).
 
     ``shared`` are further columns that have one value in all rows. The last value of a row must be picked. On SQLite the
     rows go to the driver as they are, and what is shared stands in the statement.

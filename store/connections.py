@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from sqlalchemy import Connection as DatabaseConnection
 from sqlalchemy import Engine, select, update
 from sqlalchemy.exc import IntegrityError
 
 from models.connections import ConnectionState
-from models.errors import SettingsError
+from models.errors import CancelledError, SettingsError
 from models.tables import Connection, Tenant
 from store.database import reading, writing
 
@@ -105,6 +106,24 @@ def move(
     values = {"state": state, "state_reason": reason, "state_since": now}
     with writing(engine) as connection:
         connection.execute(update(_CONNECTION).where(place, _CONNECTION.c.state.in_(before)).values(values))
+
+
+def check_as_opened(connection: DatabaseConnection, row: Connection) -> None:
+    """Raises CancelledError when somebody has paused or removed a connection since it was opened as ``row``, or has set it
+    to read something else."""
+    query = select(_CONNECTION.c.state, _CONNECTION.c.settings).where(_CONNECTION.c.id == row.id)
+    state, settings = connection.execute(query).one()
+    if state in ("paused", "removed"):
+        raise CancelledError(
+            f"The connection {row.name} was {state} while the run was going on; the roster is as it was.",
+            f"now {state}",
+        )
+    if settings != row.settings:
+        raise CancelledError(
+            f"The settings of the connection {row.name} were changed while the run was going on; the roster is as it was. "
+            "Start it again.",
+            "settings changed",
+        )
 
 
 def remember(engine: Engine, row: Connection, memory: str) -> None:

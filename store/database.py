@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
 
 from models.errors import SettingsError
@@ -74,15 +74,30 @@ def is_sqlite(connection: Connection | Engine) -> bool:
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """One write transaction: commits at the end, rolls back on any exception."""
-    with engine.connect().execution_options(rostersync_writes=True) as connection, connection.begin():
+    with (
+        _translated(engine),
+        engine.connect().execution_options(rostersync_writes=True) as connection,
+        connection.begin(),
+    ):
         yield connection
 
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """One read transaction, on one snapshot of the database."""
-    with engine.connect() as connection:
+    with _translated(engine), engine.connect() as connection:
         if not is_sqlite(connection):
             connection = connection.execution_options(isolation_level="REPEATABLE READ")
         with connection.begin():
             yield connection
+
+
+@contextmanager
+def _translated(engine: Engine) -> Iterator[None]:
+    """What goes straight to the driver (``store.bulk``) raises the driver's own errors, among them a full disk and a lost
+    connection; callers should have to know SQLAlchemy's only."""
+    driver: Any = engine.dialect.loaded_dbapi
+    try:
+        yield
+    except driver.Error as error:
+        raise DBAPIError.instance(None, None, error, driver.Error) from error

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection, text
 
 from models.records import key_of
@@ -11,7 +12,8 @@ def links_of(connection: Connection, tenant_id: int, source_id: str) -> list[dic
     """People whom any connection of the tenant knows by this source id."""
     return _rows(
         connection,
-        "SELECT link.*, connection.name AS connection_name, run.created_at AS run_at, coverage.file AS file FROM link "
+        "SELECT link.*, connection.name AS connection_name, connection.connector AS connector, run.created_at AS run_at, "
+        "coverage.file AS file FROM link "
         "JOIN connection ON connection.id = link.connection_id LEFT JOIN run ON run.id = link.run_id "
         "LEFT JOIN coverage ON coverage.run_id = link.run_id AND coverage.kind = link.kind "
         "AND coverage.listing = link.listing "
@@ -33,6 +35,21 @@ def links_to(connection: Connection, tenant_id: int, person_id: int) -> list[str
     return [row["source_id"] for row in rows]
 
 
+def people_with(connection: Connection, tenant_id: int, identifier: str, limit: int) -> list[int]:
+    """Internal ids of people who have this value among their identifiers (student number, state id …)."""
+    pattern = msgspec.json.encode(identifier).decode()
+    for mark in "!%_":
+        pattern = pattern.replace(mark, f"!{mark}")
+    rows = _rows(
+        connection,
+        "SELECT id, identifiers FROM person WHERE tenant_id = :tenant AND identifiers LIKE :pattern ESCAPE '!' ORDER BY id",
+        tenant=tenant_id,
+        pattern=f"%:{pattern}%",
+    )
+    # SQLite's LIKE does not tell "a" from "A"; ids are compared exactly.
+    return [row["id"] for row in rows if identifier in msgspec.json.decode(row["identifiers"]).values()][:limit]
+
+
 def person(connection: Connection, tenant_id: int, person_id: int) -> dict[str, Any] | None:
     """Status and history of a person, with the times of the runs; no names."""
     rows = _rows(
@@ -51,8 +68,10 @@ def person(connection: Connection, tenant_id: int, person_id: int) -> dict[str, 
 
 
 def relations(connection: Connection, tenant_id: int, person_id: int) -> list[dict[str, Any]]:
-    """(kind, first, second, role, status, listing, line, created_run_id, archived_run_id, archived_cause) of a person."""
-    shared = "status, listing, line, created_run_id, archived_run_id, archived_cause"
+    """(kind, first, second, role, status, listing, line, created_run_id, archived_run_id, archived_cause, connector) of a
+    person."""
+    connector = "(SELECT connector FROM connection WHERE connection.id = connection_id) AS connector"
+    shared = f"status, listing, line, created_run_id, archived_run_id, archived_cause, {connector}"
     return _rows(
         connection,
         f"SELECT 'affiliation' AS kind, person_id AS first, school_id AS second, role, {shared} FROM affiliation "
@@ -72,7 +91,8 @@ def problems_about(connection: Connection, tenant_id: int, source_id: str, limit
     """Stored problems of rows with this id, oldest first, with their runs' times."""
     rows = _rows(
         connection,
-        "SELECT problem.*, run.created_at AS run_at FROM problem JOIN run ON run.id = problem.run_id "
+        "SELECT problem.*, run.created_at AS run_at, connection.connector AS connector FROM problem "
+        "JOIN run ON run.id = problem.run_id JOIN connection ON connection.id = run.connection_id "
         "WHERE problem.tenant_id = :tenant AND problem.source_id = :source_id "
         "ORDER BY problem.run_id DESC, problem.seq LIMIT :limit",
         tenant=tenant_id,

@@ -57,8 +57,13 @@ def state_of(connection: Connection, run_id: int) -> str:
     return str(connection.execute(select(_RUN.c.state).where(_RUN.c.id == run_id)).scalar_one())
 
 
-def revision_of(connection: Connection, tenant_id: int) -> int:
-    return int(connection.execute(select(_TENANT.c.revision).where(_TENANT.c.id == tenant_id)).scalar_one())
+def revision_of(connection: Connection, tenant_id: int, *, lock: bool = False) -> int:
+    """The tenant's revision; with ``lock`` nobody else moves it before the transaction ends.
+
+    The tenant's lock is not enough: a session of the database that is cut off loses it, and its run does not notice.
+    """
+    query = select(_TENANT.c.revision).where(_TENANT.c.id == tenant_id)
+    return int(connection.execute(query.with_for_update(key_share=True) if lock else query).scalar_one())
 
 
 def bump_revision(connection: Connection, tenant_id: int) -> int:

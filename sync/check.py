@@ -73,8 +73,12 @@ def over_limit(students: Ints, counts: NDArray[np.uint8], limit: int) -> Mask:
     return mask
 
 
+#: No spreadsheet has dropped more: an id of hundreds of zeros would have hundreds of variants.
+_MOST_ZEROS = 30
+
+
 def zero_variants(source_id: str, most: int = 10) -> list[str]:
     """Ids that differ from this one only by leading zeros, as spreadsheets make them: fewer, or up to ``most`` more."""
-    zeros = len(source_id) - len(source_id.lstrip("0"))
+    zeros = min(len(source_id) - len(source_id.lstrip("0")), _MOST_ZEROS)
     fewer = [source_id[count:] for count in range(1, zeros + 1) if source_id[count:]]
     return fewer + ["0" * count + source_id for count in range(1, most + 1)]

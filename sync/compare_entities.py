@@ -17,11 +17,9 @@ from sync import outcomes
 from sync.check import ALL, NONE, SchoolLists, zero_variants
 from sync.columns import blanked, class_columns, difference, natural_key, person_columns, school_columns, term_columns
 from sync.context import Context
-from sync.entities import PageComparison
+from sync.entities import UNSETTLED, PageComparison
 from sync.index import Ints, Keys, Mask, keys_from, unsigned
-
-#: Fingerprint of a record that was taken with something left out: never equal, so it is looked at again next time.
-UNSETTLED = 0
+from sync.problems import LONGEST_ID
 
 Columns = tuple[Any, ...]
 #: Columns of a page's record by its index; made only for those that need them.
@@ -48,11 +46,15 @@ class EntityComparer:
         book, counts = context.entities(kind), context.counts[kind]
         counts.received += len(page.records)
         records = cast(Sequence[Entity], page.records)
-        keys = keys_from([record.source_id for record in records])
+        if not records:
+            return  # a page of problems and refusals, such as those of courses, which are no records of their own
+        source_ids = [record.source_id for record in records]
+        keys = keys_from(source_ids)
         if page.tombstones:
             self._take_tombstones(page, keys)
             return
         columns, kept, settled = self._check(page, records)
+        self._check_ids(page, source_ids, kept)
         refused = np.flatnonzero(~kept)
         counts.refused += len(refused)
         context.block_entities(kind, keys[refused])
@@ -86,6 +88,14 @@ class EntityComparer:
         else:
             ready = self._school_columns(page, cast(Sequence[School], records), settled)
         return ready.__getitem__, kept, settled
+
+    def _check_ids(self, page: Page, source_ids: Sequence[str], kept: Mask) -> None:
+        if max(map(len, source_ids), default=0) <= LONGEST_ID:
+            return
+        for index, source_id in enumerate(source_ids):
+            if len(source_id) > LONGEST_ID:
+                kept[index] = False
+                self._problem(page, index, "cell_too_long", "sourcedId", f"(more than {LONGEST_ID} characters)")
 
     def _check_schools_of_people(self, page: Page, kept: Mask) -> None:
         if not page.schools:
@@ -195,7 +205,10 @@ class EntityComparer:
             new = columns(heads.record_index(index))
             differs = difference(kind, before[entity_id], new)
             if differs:
-                context.blanked.update(blanked(kind, *differs))
+                fields = list(blanked(kind, *differs))
+                context.blanked.update(fields)
+                if not active[place]:
+                    context.blanked_again.update(fields)
             if not active[place]:
                 rows["restore"].append((entity_id, *head, *new, *(differs or ("{}", "{}"))))
                 marks[place] = outcomes.RESTORED

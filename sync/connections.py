@@ -238,10 +238,13 @@ def _of_api(service: Service, tenant: str, name: str) -> tuple[int, Connection]:
     """Id and row of a connection that has settings and was not removed."""
     connection_id, row = _named(service, tenant, name)
     if row.connector == FILES:
-        raise SettingsError(f"The connection {name} is for uploaded files; it has no settings, and nothing to ask.")
+        raise SettingsError(
+            f"The connection {name} is for uploaded files: it has no settings, and nobody to ask. Files come in with: "
+            f"rostersync upload {tenant} PATH --connection {name}"
+        )
     if row.state == "removed":
         raise SettingsError(
-            f"The connection {name} of {tenant} was removed; to use it again: rostersync connection add "
-            f"{row.connector} {tenant} --name {name}"
+            f"The connection {name} of {tenant} was removed; how to use it again is told by: rostersync connection show "
+            f"{tenant} {name}"
         )
     return connection_id, row

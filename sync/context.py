@@ -59,6 +59,8 @@ class Context:
     plan: ChunkFile
     #: How many records would lose their value of a field (``sync.unshared``).
     blanked: Counter[tuple[Kind, str]] = field(default_factory=Counter)
+    #: Those of them that come back after they were archived.
+    blanked_again: Counter[tuple[Kind, str]] = field(default_factory=Counter)
     roles: RoleCodes = field(default_factory=RoleCodes)
     coverage: list[Coverage] = field(default_factory=list)
     counts: dict[Kind, KindCounts] = field(default_factory=lambda: {kind: KindCounts(kind) for kind in KINDS})

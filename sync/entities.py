@@ -10,6 +10,9 @@ from models.vocabulary import LISTINGS, Kind
 from sync.book import CHANGED, GONE, LISTED, Book
 from sync.index import Ints, Keys, KeyTable, Mask, locate, repeated, unsigned
 
+#: Fingerprint of a record that was taken with something left out: never equal, so it is looked at again next time.
+UNSETTLED = 0
+
 
 @dataclass
 class PageComparison:
@@ -62,7 +65,8 @@ class EntityBook(Book):
         fresh = ~duplicate
         same = known & fresh
         flags = stored.flags[positions[same]]
-        untouched = (stored.fingerprints[positions[same]] == fingerprints[same]) & (flags == (ACTIVE | MANAGED))
+        untouched = (stored.fingerprints[positions[same]] == fingerprints[same]) & (fingerprints[same] != UNSETTLED)
+        untouched &= flags == (ACTIVE | MANAGED)
         untouched &= stored.listings[positions[same]] == LISTINGS.index(listing)
         same[same] = untouched | ((flags & MANAGED) == 0)
         changed = known & fresh & ~same

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection
 
+from models.connections import SETTINGS_OF
 from models.problems import CATALOG, sentence
 from models.report import Explanation
 from store import dossier, history, runs
@@ -15,6 +16,8 @@ from sync.service import Service
 from sync.tenants import tenant_and_settings
 
 _PROBLEMS = 10
+#: People who have one number in common that are told of.
+_PEOPLE = 3
 
 _CAUSES = {
     "absent": "the source no longer listed it",
@@ -27,7 +30,10 @@ _CAUSES = {
 
 
 def explain(service: Service, tenant: str, person: str) -> Explanation:
-    """Explain a person by a source id, or by ``#`` and the internal id. Raises NotFoundError for an unknown tenant."""
+    """Explain a person by a source id, by an identifier (student number …), or by ``#`` and the internal id.
+
+    Raises NotFoundError for an unknown tenant.
+    """
     tenant_id, _ = tenant_and_settings(service, tenant)
     with reading(service.engine) as connection:
         writer = _Explainer(connection, tenant_id)
@@ -55,7 +61,7 @@ class _Explainer:
     def by_source_id(self, source_id: str) -> Explanation:
         links = dossier.links_of(self._connection, self._tenant_id, source_id)
         if not links:
-            return Explanation(source_id, False, "unknown", self._absence(source_id))
+            return self._by_identifier(source_id)
         facts = [self._link(link) for link in links]
         status = "archived"
         for person_id in dict.fromkeys(link["entity_id"] for link in links):
@@ -65,10 +71,22 @@ class _Explainer:
             facts += self._story(stored, [source_id])
         return Explanation(source_id, True, status, facts)
 
+    def _by_identifier(self, value: str) -> Explanation:
+        """At Clever people are known by ids that nobody has ever seen: they are asked for by their numbers."""
+        people = dossier.people_with(self._connection, self._tenant_id, value, _PEOPLE)
+        if not people:
+            return Explanation(value, False, "unknown", self._absence(value))
+        facts = [
+            f"No source knows anybody as {value}, but it is a number of {' and '.join(f'#{one}' for one in people)}."
+        ]
+        told = [self.by_internal_id(f"#{one}", one) for one in people]
+        status = "active" if any(one.status == "active" for one in told) else "archived"
+        return Explanation(value, True, status, facts + [fact for one in told for fact in one.facts])
+
     # --- a person who is (or was) here -----------------------------------------------------------------------------
 
     def _link(self, link: dict[str, Any]) -> str:
-        place = f"{link['file'] or link['listing']} line {link['line']}"
+        place = _place(link["file"] or link["listing"], link)
         return (
             f"Connection {link['connection_name']} knows {link['source_id']} as person #{link['entity_id']}; "
             f"the record last changed in run {link['run_id']} ({place})."
@@ -82,7 +100,8 @@ class _Explainer:
             facts.append(self._change(change))
         if stored["status"] == "archived":
             cause = _CAUSES.get(stored["archived_cause"], "unknown")
-            facts.append(f"Archived by run {stored['archived_run_id']} at {stored['archived_at']}, because {cause}.")
+            at = _moment(stored["archived_at"])
+            facts.append(f"Archived by run {stored['archived_run_id']} at {at}, because {cause}.")
         for source_id in source_ids:
             facts += self._problems(source_id)
         return facts + self._waiting(stored["id"])
@@ -90,15 +109,14 @@ class _Explainer:
     def _origin(self, stored: dict[str, Any]) -> str:
         if stored["connection_id"] is None:
             return "Made by hand; no sync changes this person."
-        return (
-            f"Managed by connection {stored['connection_name']}; "
-            f"created by run {stored['created_run_id']} at {stored['created_at']}."
-        )
+        made = f"created by run {stored['created_run_id']}"
+        made += f" at {_moment(stored['created_at'])}" if stored["created_at"] else ""
+        return f"Managed by connection {stored['connection_name']}; {made}."
 
     def _relation(self, row: dict[str, Any]) -> str:
         name = self._names.relation(row["kind"], row["first"], row["second"], row["role"])
         if row["status"] == "active":
-            return f"{row['kind'].capitalize()}: {name} ({row['listing']} line {row['line']} when it last changed)."
+            return f"{row['kind'].capitalize()}: {name} ({_place(row['listing'], row)} when it last changed)."
         cause = _CAUSES.get(row["archived_cause"], "unknown")
         return f"Former {row['kind']}: {name}; archived by run {row['archived_run_id']}, because {cause}."
 
@@ -121,15 +139,15 @@ class _Explainer:
         if coverage is None:
             return [f"Nobody is known as {source_id}: no run has read a list of people yet."]
         return [
-            f"Nobody is known as {source_id}: no file that was read had a row with this id. "
-            f"The newest list of people was {coverage['file']} in run {coverage['run_id']} ({coverage['run_at']}, "
-            f"{coverage['received']} records, {coverage['verdict']})."
+            f"Nobody is known as {source_id}: nothing that was read had a record with this id or number. "
+            f"The newest list of people was {coverage['file']} in run {coverage['run_id']} "
+            f"({_moment(coverage['run_at'])}, {coverage['received']} records, {coverage['verdict']})."
         ]
 
     def _problems(self, source_id: str) -> list[str]:
         rows = dossier.problems_about(self._connection, self._tenant_id, source_id, _PROBLEMS)
         return [
-            f"Run {row['run_id']}, {row['file']} line {row['line']}, {row['severity']}: "
+            f"Run {row['run_id']}, {_place(row['file'], row)}, {row['severity']}: "
             + (sentence(row["code"], row["field"], row["detail"]) if row["code"] in CATALOG else row["code"])
             for row in rows
         ]
@@ -146,3 +164,12 @@ class _Explainer:
                         if row[0] == person_id
                     ]
         return facts
+
+
+def _place(file: str, row: dict[str, Any]) -> str:
+    """``users.csv line 12``; what a source listed has no lines."""
+    return f"{file} {'record' if row['connector'] in SETTINGS_OF else 'line'} {row['line']}"
+
+
+def _moment(iso: str) -> str:
+    return f"{iso[:16].replace('T', ' ')} UTC"

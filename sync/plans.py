@@ -4,6 +4,7 @@ import time
 from collections import Counter
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 
 from models.errors import SettingsError, StalePlanError
 from models.plan import COLUMNS, Chunk
@@ -18,7 +19,7 @@ from store.names import Names
 from store.writer import RosterWriter
 from sync.clock import now
 from sync.consequences import happened
-from sync.run import stored_report
+from sync.run import storage_error, stored_report
 from sync.service import Service
 
 _WAITING = ("planned", "held")
@@ -70,13 +71,21 @@ def _fields(chunk: Chunk, row: tuple[object, ...]) -> str:
 def approve_plan(service: Service, run_id: int, *, decided_by: str) -> RunReport:
     """Apply a waiting plan exactly as it was shown, in one transaction.
 
-    Raises StalePlanError when the roster has moved since, TenantBusyError while another run is going on.
+    Raises StalePlanError when the roster has moved since, TenantBusyError while another run is going on, RetryLaterError
+    when the database or the disk cannot be written.
     """
     row, tenant, _ = _waiting(service, run_id)
+    try:
+        return _approve(service, row, tenant, run_id, decided_by)
+    except (OperationalError, OSError) as error:
+        raise storage_error(error) from error
+
+
+def _approve(service: Service, row: Run, tenant: str, run_id: int, decided_by: str) -> RunReport:
     started = time.perf_counter()
     with tenant_lock(service.engine, row.tenant_id, tenant), writing(service.engine) as connection:
         _check_still_waits(connection, run_id)
-        if runs.revision_of(connection, row.tenant_id) != row.base_revision:
+        if runs.revision_of(connection, row.tenant_id, lock=True) != row.base_revision:
             raise StalePlanError(
                 f"The roster of {tenant} has changed since the plan of run {run_id} was made; make a new one.",
                 f"base revision {row.base_revision} has passed",

@@ -14,7 +14,7 @@ import connectors
 from connectors.source import Access, Source
 from connectors.watch import Watch
 from models.pages import Arrival, Coverage, Page
-from models.problems import CATALOG
+from models.problems import CATALOG, sentence_of_many
 from models.progress import ProgressCallback
 from models.records import Affiliation, Class, School, key_of
 from models.sources import Finding, ProbeReport, SharedKind, SharedListing, SharedSchool
@@ -92,6 +92,7 @@ def probe(service: Service, tenant: str, connection: str, *, progress: ProgressC
         tenant=tenant,
         connection=connection,
         connector=opened.connector,
+        state=opened.row.state,
         seconds=round(time.perf_counter() - started, 3),
         district_name=facts.district_name,
         district_id=facts.district_id,
@@ -158,9 +159,8 @@ def _findings(problems: ProblemLog) -> list[Finding]:
     for code, count in counts.items():
         having = [problem for problem in problems.kept if problem.code == code]
         ids = dict.fromkeys(problem.source_id for problem in having if problem.source_id)
-        entry = CATALOG[code]
-        words = entry.sentence.format(field="…", detail="…") if count > 1 else having[0].message
-        findings.append(Finding(code, entry.severity, having[0].kind, count, words, tuple(ids)[:_EXAMPLES]))
+        words = sentence_of_many(code) if count > 1 else having[0].message
+        findings.append(Finding(code, CATALOG[code].severity, having[0].kind, count, words, tuple(ids)[:_EXAMPLES]))
     return sorted(
         findings, key=lambda finding: (_SEVERITIES.index(finding.severity), _rank(finding.kind), -finding.count)
     )

@@ -4,11 +4,16 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from msgspec import structs
+
 from models.problems import CATALOG, Problem, sentence
 from models.report import ProblemCount, ProblemView
 
 #: How many problems of one code and file are kept whole; the counts stay exact, and result files name every row.
 KEPT_PER_CODE = 1000
+
+#: Characters of an id that can be stored: PostgreSQL's indexes take no more than 2,700 bytes.
+LONGEST_ID = 500
 
 _CODES = list(CATALOG)
 _NUMBER = {code: number for number, code in enumerate(_CODES)}
@@ -28,7 +33,7 @@ class ProblemLog:
         place = (problem.code, problem.file)
         self._counts[place] += 1
         if self._counts[place] <= KEPT_PER_CODE:
-            self.kept.append(problem)
+            self.kept.append(_storable(problem))
         if problem.line:
             lines, numbers = self._rows.setdefault(problem.file, (array("I"), array("H")))
             lines.append(problem.line)
@@ -85,6 +90,20 @@ class ProblemLog:
             for (code, where), count in self._counts.items()
             if CATALOG[code].severity == severity and (file is None or where == file)
         )
+
+
+def _storable(problem: Problem) -> Problem:
+    """The problem as every database takes it, whatever stood where an id should be: else the one bad row would end the
+    run that reports it."""
+    source_id, detail = problem.source_id or "", problem.detail
+    if max(len(source_id), len(detail)) <= LONGEST_ID and "\0" not in source_id + detail:
+        return problem
+    return structs.replace(problem, source_id=_cut(source_id) or None, detail=_cut(detail))
+
+
+def _cut(text: str) -> str:
+    text = text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return text if len(text) <= LONGEST_ID else f"{text[: LONGEST_ID - 1]}…"
 
 
 def view(problem: Problem) -> ProblemView:

@@ -4,10 +4,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
+import structlog
+from msgspec import structs
+from sqlalchemy.exc import DBAPIError
+
 import connectors
 from connectors.http.client import Observer
 from connectors.source import Access, Source
 from connectors.watch import Watch
+from models.connections import Memory
 from models.errors import DisconnectedError, SettingsError
 from models.pages import PullEvent
 from models.progress import ProgressCallback
@@ -19,6 +24,8 @@ from sync.connections import FILES, list_connections, open_connection, open_http
 from sync.run import Order, run
 from sync.service import Service
 from sync.tenants import tenant_and_settings
+
+log = structlog.get_logger("rostersync.pull")
 
 
 def connections_to_sync(service: Service, tenant: str) -> list[str]:
@@ -54,7 +61,8 @@ def sync(
 
     ``connection`` may be left out where there is only one. ``observe`` is called with every answer of the source.
     Raises RosterSyncError; SettingsError for a paused connection. A source that no longer lets us in
-    (DisconnectedError) makes the connection "disconnected" until a sync gets through again.
+    (DisconnectedError) makes the connection "disconnected" until a sync gets through again. A connection that a person
+    pauses, removes or sets otherwise meanwhile stops the run before it changes anything (CancelledError).
     """
     name = connection or _only_one(service, tenant)
     opened = open_connection(service, tenant, name)
@@ -79,22 +87,41 @@ def sync(
             connection_id=opened.id,
             connection=name,
             started_by=started_by,
+            connector=opened.connector,
             dry_run=dry_run,
             progress=watch.tell,
             cancelled=watch.cancelled,
             notes=lambda: _notes(source),
+            check=lambda connection: store.check_as_opened(connection, opened.row),
         )
         try:
             report = run(service, order, pull)
         except DisconnectedError as error:
-            store.move(service.engine, opened.id, ("active",), "disconnected", error.for_admin, now())
+            why = error.for_admin
+            _note(lambda: store.move(service.engine, opened.id, ("active",), "disconnected", why, now()))
             raise
-    store.move(service.engine, opened.id, ("disconnected",), "active", "", now())
+    _note(lambda: store.move(service.engine, opened.id, ("disconnected",), "active", "", now()))
     # A dry run teaches nothing: when its plan is approved later, nobody knows any more what the pull had learned. The
     # next sync learns it again; at worst it asks for everything where changes would have been enough.
     if source and not dry_run:
-        store.remember(service.engine, opened.row, stored_memory(source.memory))
+        memory = stored_memory(_worth_keeping(source.memory, report, opened.memory))
+        _note(lambda: store.remember(service.engine, opened.row, memory))
     return report
+
+
+def _worth_keeping(learned: Memory, report: RunReport, before: Memory) -> Memory:
+    """What is held is given up when the next run comes, so the next pull must ask for the same changes again."""
+    if report.state == "held":
+        return structs.replace(learned, full_at=before.full_at, read_at=before.read_at)
+    return learned
+
+
+def _note(write: Callable[[], None]) -> None:
+    """Write down what the next sync would find out again: should the database be gone, how the run ended is what counts."""
+    try:
+        write()
+    except DBAPIError as error:
+        log.warning("the connection's state could not be stored", error=type(error).__name__)
 
 
 def _notes(source: Source | None) -> Sequence[str]:

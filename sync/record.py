@@ -78,6 +78,9 @@ def record(
     with Recorder(path, cleaner) as recorder:
         try:
             state, error = _dry_run(service, tenant, name, started_by, progress, recorder), ""
+        except KeyboardInterrupt:  # nothing stays in the way of the next try
+            path.unlink()
+            raise
         except Exception as failure:  # an error in rostersync is what one would most like to replay
             if not recorder.exchanges:
                 path.unlink()

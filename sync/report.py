@@ -55,6 +55,7 @@ def _base(this: Run, state: RunState) -> RunReport:
         run_id=this.id,
         tenant=order.tenant,
         connection=order.connection,
+        connector=order.connector,
         state=state,
         dry_run=order.dry_run,
         started_by=order.started_by,
@@ -89,7 +90,9 @@ def _notes(this: Run, plan: Plan) -> list[str]:
     for statement in this.context.coverage:
         if statement.verdict != "complete":
             what = PLURALS[statement.kind]
-            notes.append(f"No {what} are removed because of {statement.file}: {statement.reason}.")
+            notes.append(f"No {what} are removed for not being in {statement.file}: {statement.reason}.")
     if plan.empty and not this.context.problems.count("error"):
-        notes.append("Nothing to do: the stored roster already says what the source says.")
+        whole = all(statement.verdict == "complete" for statement in this.context.coverage)
+        same = "the stored roster already says what the source says"
+        notes.append(f"Nothing to do: {same if whole else 'nothing that came differs from what is stored'}.")
     return notes

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 import structlog
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from models.errors import CancelledError, DistrictActionError, RetryLaterError, RosterSyncError, StalePlanError
@@ -52,6 +53,7 @@ class Order:
     connection_id: int
     connection: str
     started_by: str
+    connector: str = "csv"
     dry_run: bool = False
     results_path: Callable[[int], Path | None] = lambda _run_id: None
     progress: ProgressCallback = lambda _progress: None
@@ -59,6 +61,8 @@ class Order:
     cancelled: Callable[[], bool] = lambda: False
     #: What the source says of itself, asked when the pull has ended; these sentences go into the report's notes.
     notes: Callable[[], Sequence[str]] = tuple
+    #: Asked in the transaction that applies; raises when what was pulled is no longer wanted.
+    check: Callable[[Connection], None] = lambda _connection: None
 
 
 @dataclass
@@ -96,7 +100,7 @@ def run(
         try:
             this = _begin(service, order, spools)
         except OperationalError as error:
-            raise _storage_error(error) from error
+            raise storage_error(error) from error
         try:
             comparison = _pull_check_compare(service, this, pull(scratch))
             _refuse_nothing_usable(this)
@@ -107,7 +111,7 @@ def run(
             _fail(service, this, error)
             raise
         except (OperationalError, OSError) as error:
-            _fail(service, this, busy := _storage_error(error))
+            _fail(service, this, busy := storage_error(error))
             raise busy from error
         except BaseException as error:
             _fail(service, this, error)
@@ -169,7 +173,7 @@ def _refuse_nothing_usable(this: Run) -> None:
         )
 
 
-def _storage_error(error: Exception) -> RetryLaterError:
+def storage_error(error: Exception) -> RetryLaterError:
     """Busy, unreachable or full: the roster is as it was, and the same run may go through later."""
     return RetryLaterError(
         "The database or the disk could not be written (busy, unreachable or full); the roster is as it was. Try again.",
@@ -199,9 +203,10 @@ def _apply(service: Service, this: Run, plan: Plan, report: RunReport) -> None:
         runs.set_state(service.engine, this.id, "applying")
     order.progress(Progress("apply", records=0 if order.dry_run else plan.go.operations))
     with writing(service.engine) as connection:
-        revision = runs.revision_of(connection, order.tenant_id)
+        revision = runs.revision_of(connection, order.tenant_id, lock=True)
         if revision != this.base_revision:
             raise StalePlanError("The roster was changed while the run was going on; start it again.", "revision moved")
+        order.check(connection)
         runs.supersede(connection, this.id, order.connection_id, dry_run=order.dry_run)
         if order.dry_run:
             runs.save_plan(connection, this.id, plan.chunks())

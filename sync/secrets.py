@@ -67,8 +67,8 @@ def renew(settings: Settings, sealed: str) -> str:
 def _unreadable(settings: Settings) -> SettingsError:
     return SettingsError(
         f"The stored credentials were encrypted with another key than those in {_place(settings)}; put that key back "
-        "(after the first one, separated by a comma), or give the credentials anew with: rostersync connection set "
-        "TENANT NAME --credentials",
+        "(after the first one; a comma or a new line stands between keys), or give the credentials anew with: rostersync "
+        "connection set TENANT NAME --credentials",
         "no key opens the stored credentials",
     )
 

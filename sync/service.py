@@ -1,7 +1,10 @@
 """The way in for every command and job: settings and an open, migrated database."""
 
+import fcntl
+import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +17,11 @@ from models.errors import SettingsError
 from store import database, schema
 from sync.settings import Settings
 
+#: Whatever begins so in the data directory is swept, so nothing else may.
+_SCRATCH = "rostersync-run-"
+#: Seconds: a directory so young may belong to a process that is about to lock it.
+_JUST_MADE = 60.0
+
 
 class Service:
     """What the verbs need of the outside: ``settings`` and ``engine``. Made by ``open_service``."""
@@ -24,13 +32,35 @@ class Service:
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
-        """An empty private directory for one run; gone afterwards."""
-        self.settings.data_dir.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix="run-", dir=self.settings.data_dir))
+        """An empty private directory for one run; gone afterwards, or when the next run begins if the process is killed."""
+        data_dir = self.settings.data_dir
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _sweep(data_dir)
+        folder = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=data_dir))
+        handle = os.open(folder, os.O_RDONLY)
         try:
+            fcntl.flock(handle, fcntl.LOCK_SH)
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+            os.close(handle)
+
+
+def _sweep(data_dir: Path) -> None:
+    """Remove what killed processes have left: a directory in use is locked, and its lock dies with its process."""
+    for folder in data_dir.glob(f"{_SCRATCH}*"):
+        try:
+            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError:  # another process has just removed it
+            continue
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if time.time() - os.fstat(handle).st_mtime > _JUST_MADE:
+                shutil.rmtree(folder, ignore_errors=True)
+        except BlockingIOError:
+            continue
+        finally:
+            os.close(handle)
 
 
 def load_settings() -> Settings:

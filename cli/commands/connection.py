@@ -7,6 +7,7 @@ import typer
 
 from cli.console import ask, deliver, person_is_present, stderr
 from cli.credentials import gather_credentials, read_assignments
+from cli.failures import other_credentials_told
 from cli.options import JsonOption, TenantArgument, YesOption, command_group
 from cli.progress import progress_shown
 from cli.session import open_service, whoami
@@ -80,12 +81,15 @@ def set_setting(
     as_json: JsonOption = False,
 ) -> None:
     """Change one setting, or the credentials."""
-    from cli.show.connections import show_connection
+    from cli.show.connections import show_changed_connection
     from sync import connections
 
     anew = credentials or credentials_file is not None
     if anew == (key is not None) or (key is None) != (value is None):
-        raise SettingsError("Give either KEY and VALUE of a setting, or --credentials (or --credentials-file).")
+        raise SettingsError(
+            "Give either KEY and VALUE of a setting, or --credentials (or --credentials-file). The settings are listed by: "
+            f"rostersync connection show {tenant} {name}"
+        )
     with open_service() as service:
         if key is not None and value is not None:
             changed = connections.set_setting(service, tenant, name, key, value)
@@ -97,7 +101,7 @@ def set_setting(
                 may_ask=not as_json,
             )
             changed = connections.set_credentials(service, tenant, name, secrets)
-    deliver(changed, as_json, show_connection)
+    deliver(changed, as_json, show_changed_connection)
 
 
 @app.command("list")
@@ -130,7 +134,7 @@ def prove(tenant: TenantArgument, name: NameArgument, as_json: JsonOption = Fals
     from sync.probe import probe
 
     with open_service() as service:
-        with progress_shown(quiet=as_json) as progress:
+        with other_credentials_told(tenant, name), progress_shown(quiet=as_json) as progress:
             report = probe(service, tenant, name, progress=progress)
         deliver(report, as_json, show_probe)
 

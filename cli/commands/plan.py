@@ -31,7 +31,7 @@ def approve(run: RunArgument, yes: YesOption = False, as_json: JsonOption = Fals
         if not yes and not as_json and person_is_present():
             stderr().print(show_plan(plans.show_plan(service, run, limit=20)))
             if not ask("Apply exactly this?"):
-                stderr().print("Nothing was changed; the plan still waits.")
+                stderr().print(f"Nothing was changed; the plan still waits. See: rostersync plan show {run}")
                 return
         deliver(plans.approve_plan(service, run, decided_by=whoami()), as_json, show_decision)
 

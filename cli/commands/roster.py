@@ -17,11 +17,16 @@ OneRosterVersion = Literal["1.1", "1.2"]
 def explain(
     tenant: TenantArgument,
     person: Annotated[
-        str, typer.Argument(metavar="PERSON", help="The person's id as in the files.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="PERSON",
+            help="The person's id, or one of the numbers that their source gives them.",
+            show_default=False,
+        ),
     ],
     as_json: JsonOption = False,
 ) -> None:
-    """Say why a person is here, or is not: which file and line, which problem, which run changed what."""
+    """Say why a person is here, or is not: where the record stands, which problem, which run changed what."""
     from cli.show.tenants import show_explanation
     from sync.explain import explain as explain_person
 

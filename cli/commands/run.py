@@ -9,7 +9,7 @@ from cli.options import JsonOption, LimitOption, RunArgument, command_group
 from cli.session import open_service
 from models.vocabulary import Kind
 
-app = command_group("What one run did, what was wrong with its files, what it changed.")
+app = command_group("What one run did, what was wrong with what it read, what it changed.")
 
 #: What a run can do to a record.
 ChangeAction = Literal["create", "update", "restore", "archive"]
@@ -46,16 +46,18 @@ def problems(
     code: Annotated[
         str | None, typer.Option(metavar="CODE", help="Only problems of this code, e.g. unknown_school.")
     ] = None,
-    file: Annotated[str | None, typer.Option(metavar="FILE", help="Only problems of this file.")] = None,
+    file: Annotated[str | None, typer.Option(metavar="FILE", help="Only problems of this file or listing.")] = None,
     limit: LimitOption = 100,
     as_json: JsonOption = False,
 ) -> None:
-    """List what was wrong with a run's files: place, sentence, advice."""
+    """List what was wrong with what a run read: place, sentence, advice."""
     from cli.show.history import show_problems
     from sync import history
 
     with open_service() as service:
-        deliver(history.list_problems(service, run, limit=limit, code=code, file=file), as_json, show_problems)
+        connector = history.get_run(service, run).connector
+        found = history.list_problems(service, run, limit=limit, code=code, file=file)
+        deliver(found, as_json, lambda problems: show_problems(problems, connector))
 
 
 @app.command()

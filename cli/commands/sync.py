@@ -6,7 +6,7 @@ import typer
 
 from cli.console import deliver, stderr, write_json
 from cli.decision import carry_out, outcome
-from cli.failures import EXIT_DONE, EXIT_HELD, describe, report_failure
+from cli.failures import EXIT_DONE, EXIT_HELD, describe, other_credentials_told, report_failure
 from cli.options import JsonOption, TenantArgument, YesOption
 from cli.progress import progress_shown
 from cli.session import open_service, whoami
@@ -54,7 +54,8 @@ def sync(
                 with progress_shown(quiet=as_json) as progress:
                     return run_sync(service, tenant, name, dry_run=dry, started_by=whoami(), progress=progress)
 
-            return carry_out(service, start, dry_run=dry_run, yes=yes, as_json=as_json)
+            with other_credentials_told(tenant, name):
+                return carry_out(service, start, dry_run=dry_run, yes=yes, as_json=as_json)
 
         names = [connection] if connection else connections_to_sync(service, tenant)
         if connection is None and not as_json:

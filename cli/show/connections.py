@@ -1,5 +1,6 @@
 """Connections to sources: lists, one in full, and the districts of a partner key."""
 
+import shlex
 from collections.abc import Iterator
 
 from rich.console import Group, RenderableType
@@ -70,6 +71,14 @@ def show_connection(connection: ConnectionView) -> RenderableType:
     return Group(*_head(connection), *settings, heading("Last runs"), last, *_next(connection))
 
 
+def show_changed_connection(connection: ConnectionView) -> RenderableType:
+    """A connection after a setting or its credentials were changed."""
+    steps = [("see if it works", f"rostersync connection test {connection.tenant} {connection.name}")]
+    return Group(
+        *_head(connection), heading("Settings"), _settings(connection.settings), heading("Next"), commands(steps)
+    )
+
+
 def show_connection_state(connection: ConnectionView) -> RenderableType:
     """What became of a connection, without its settings."""
     return Group(*_head(connection), *_next(connection))
@@ -93,11 +102,22 @@ def _next(connection: ConnectionView) -> Iterator[RenderableType]:
     tenant, name = connection.tenant, connection.name
     steps = {
         "paused": ("let it go on", f"rostersync connection resume {tenant} {name}"),
-        "disconnected": ("ask the source again", f"rostersync connection test {tenant} {name}"),
-        "removed": ("use it again", f"rostersync connection add {connection.connector} {tenant} --name {name}"),
+        "disconnected": ("ask the source again", f"rostersync sync {tenant} --connection {name} --dry-run"),
+        "removed": ("use it again", _adding(connection)),
     }
     if connection.state in steps:
         yield from (heading("Next"), commands([steps[connection.state]]))
+
+
+def _adding(connection: ConnectionView) -> str:
+    """The command that adds a connection with the settings that it had."""
+    chosen = [f"{s.name}={_typed(s.value)}" for s in connection.settings if s.value != s.default]
+    settings = "".join(f" --set {shlex.quote(text)}" for text in chosen)
+    return f"rostersync connection add {connection.connector} {connection.tenant} --name {connection.name}{settings}"
+
+
+def _typed(value: object) -> str:
+    return "null" if value is None else "" if value in ("", (), []) else setting_text(value)
 
 
 def _credentials(connection: ConnectionView) -> Text:
@@ -153,7 +173,13 @@ def _districts(districts: list[PartnerDistrict]) -> RenderableType:
     return Group(
         Text(f"{plural(len(districts), 'district')}, {eligible:,} of them can be read"),
         table(
-            (("TenantId", "left"), ("District", "left"), ("App", "left"), ("Tenant here", "left"), ("", "left")),
+            (
+                ("TenantId", "left"),
+                ("District", "left"),
+                ("App", "left"),
+                ("Tenant here", "left"),
+                ("Why it cannot be read", "left"),
+            ),
             (
                 [
                     clean(d.tenant_id),

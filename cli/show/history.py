@@ -42,9 +42,11 @@ def _state(run: RunSummary) -> str:
     return "dry run" if run.dry_run and run.state == "planned" else run.state
 
 
-def show_problems(problems: list[ProblemView]) -> RenderableType:
-    """Problems with their places and sentences."""
-    return problems_list(problems) if problems else Text("No problems of that sort were stored for this run.")
+def show_problems(problems: list[ProblemView], connector: str) -> RenderableType:
+    """Problems of a run of this connector with their places and sentences."""
+    return (
+        problems_list(problems, connector) if problems else Text("No problems of that sort were stored for this run.")
+    )
 
 
 def show_changes(changes: list[ChangeView]) -> RenderableType:

@@ -1,5 +1,6 @@
 """What a test of a connection found: who it is, what is shared, what would be left out and why."""
 
+import shlex
 from collections.abc import Iterator
 
 from rich.console import Group, RenderableType
@@ -40,7 +41,10 @@ def _sections(report: ProbeReport) -> Iterator[RenderableType]:
     if report.schools:
         yield from (heading("Schools"), _schools(report.schools))
     if report.coverage:
-        yield from (heading("What each listing proves"), _coverage(report.coverage))
+        yield from (
+            heading("Which listings are whole: only these can show that something is gone"),
+            _coverage(report.coverage),
+        )
     if report.findings:
         yield from (heading("What would be left out, changed, or worth knowing"), _findings(report.findings))
     yield from (heading("Next"), commands(_next_steps(report)))
@@ -51,6 +55,10 @@ def _facts(report: ProbeReport) -> list[tuple[str, Text | str]]:
     lines: list[tuple[str, Text | str]] = [("source", report.connector), ("district", district or "(not told)")]
     if report.scopes:
         lines.append(("may read", ", ".join(report.scopes)))
+    if report.state == "paused":
+        lines.append(("state", "paused: no sync asks it"))
+    elif report.state == "disconnected":
+        lines.append(("state", "disconnected until a sync gets through"))
     return [*lines, ("took", f"{report.seconds:.1f} s")]
 
 
@@ -80,7 +88,7 @@ def _schools(schools: list[SharedSchool]) -> RenderableType:
 def _coverage(coverage: list[SharedListing]) -> RenderableType:
     """Whether what is missing from a listing may be taken for gone."""
     return table(
-        (("Listing", "left"), ("Kind", "left"), ("Records", "right"), ("Complete", "left")),
+        (("Listing", "left"), ("Kind", "left"), ("Records", "right"), ("Whole", "left")),
         (
             [
                 clean(c.listing),
@@ -108,9 +116,15 @@ def _findings(findings: list[Finding]) -> RenderableType:
 
 def _next_steps(report: ProbeReport) -> list[tuple[str, str]]:
     steps = []
-    if any(school.standing == "unknown" for school in report.schools):
+    unknown = next((school for school in report.schools if school.standing == "unknown"), None)
+    if unknown:
+        name = shlex.quote(unknown.name) if unknown.name else "NAME"
         if not report.may_create_schools:
             steps.append(("let all schools in", f"rostersync tenant set {report.tenant} create_schools true"))
-        steps.append(("or one of them", f"rostersync school add {report.tenant} SOURCE_ID NAME"))
+        steps.append(
+            ("or one by one", f"rostersync school add {report.tenant} {shlex.quote(unknown.source_id)} {name}")
+        )
+    if report.state == "paused":
+        steps.append(("let it go on", f"rostersync connection resume {report.tenant} {report.connection}"))
     dry_run = f"rostersync sync {report.tenant} --connection {report.connection} --dry-run"
     return [*steps, ("see what a sync would do", dry_run)]

@@ -76,14 +76,14 @@ def show_recording(recording: "Recording") -> RenderableType:
     lines = [
         clean(f"{plural(recording.exchanges, 'exchange')} kept as {recording.step} of the case {recording.folder}.")
     ]
-    ended = f"The dry run ended as {recording.state}" + (f" ({recording.error})" if recording.error else "")
+    ended = f"The real dry run: {recording.state}" + (f" ({recording.error})" if recording.error else "")
     outcome = recording.replay.steps[-1].outcome
     replayed = outcome.state + (f" ({outcome.error})" if outcome.error else "")
     if recording.faithful:
         lines.append(clean(f"{ended}; a replay into an empty roster: {replayed}."))
     else:
         lines.append(
-            clean(f"{ended}, but a replay into an empty roster: {replayed}. The case does not show the same.", "red")
+            clean(f"{ended}; but a replay into an empty roster: {replayed}. The case does not show the same.", "red")
         )
     lines.append(clean("Read through the files before you give them to anybody; say in case.toml what the case shows."))
     return Group(bullets(lines), commands([("replay it", f"rostersync replay {shlex.quote(recording.folder)}")]))

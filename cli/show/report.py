@@ -20,17 +20,25 @@ from cli.show.words import (
     plural,
     table,
 )
-from models.problems import CATALOG
+from models.problems import CATALOG, sentence_of_many
 from models.report import FileReport, Hold, KindCounts, ProblemCount, ProblemView, RunReport
 from models.vocabulary import PLURALS
 
 HOLD_TITLES = {"held": "Held: waits for a person", "planned": "Would be held", "discarded": "Was held"}
+#: The connector of uploaded files, whose rows stand in lines.
+FILES = "csv"
 #: Sentences on holds that a report shows; a large district may have one per school and kind.
 HOLDS_SHOWN = 8
 
 
 def show_report(report: RunReport) -> RenderableType:
     """The whole report, in the order in which a district admin asks."""
+    steps = next_steps(report)
+    return Group(*_sections(report), *((heading("Next"), commands(steps)) if steps else ()))
+
+
+def show_question(report: RunReport) -> RenderableType:
+    """The report of a plan that somebody is asked about in the next line."""
     return Group(*_sections(report))
 
 
@@ -38,18 +46,17 @@ def _sections(report: RunReport) -> Iterator[RenderableType]:
     yield _headline(report)
     if report.error:
         yield bullets([clean(report.error, "red")], mark="!")
-    if report.files:
+    if report.files and report.connector == FILES:
         yield from (heading("Files"), files_table(report.files))
+    elif report.files:
+        yield from (heading("What the source listed"), listings_table(report.files))
     yield from _outcome(report)
     if report.problem_counts:
-        yield from (heading("Problems"), problem_counts_table(report.problem_counts))
+        yield from (heading("Problems"), problem_counts_table(report.problem_counts, report.connector))
     if report.first_problems:
-        yield from (heading("The first ones"), problems_list(report.first_problems))
+        yield from (heading("The first ones"), problems_list(report.first_problems, report.connector))
     if report.notes:
         yield from (heading("Notes"), bullets(report.notes))
-    steps = next_steps(report)
-    if steps:
-        yield from (heading("Next"), commands(steps))
 
 
 def show_decision(report: RunReport) -> RenderableType:
@@ -111,6 +118,20 @@ def files_table(files: list[FileReport]) -> RenderableType:
     return table([*columns, ("Note", "left")], [[*row, clean(f.note)] for row, f in zip(rows, files, strict=True)])
 
 
+def listings_table(listings: list[FileReport]) -> RenderableType:
+    """One line per listing of a source."""
+    columns: list[Column] = [("Listing", "left")]
+    columns += [(name, "right") for name in ("Records", "Refused", "Warnings")]
+    notes = [listing.note or ("could not be read" if listing.role == "unreadable" else "") for listing in listings]
+    rows = [
+        [clean(one.file), number(one.rows), number(one.refused, "red"), number(one.warnings, "yellow")]
+        for one in listings
+    ]
+    if not any(notes):
+        return table(columns, rows)
+    return table([*columns, ("Note", "left")], [[*row, clean(note)] for row, note in zip(rows, notes, strict=True)])
+
+
 def seen(kinds: list[KindCounts]) -> list[KindCounts]:
     """The kinds of which anything came or moves."""
     return [kind for kind in kinds if any(msgspec.structs.astuple(kind)[1:])]
@@ -148,11 +169,11 @@ def holds_list(holds: list[Hold], most: int | None = None) -> RenderableType:
     return bullets(lines)
 
 
-def problem_counts_table(counts: list[ProblemCount]) -> RenderableType:
+def problem_counts_table(counts: list[ProblemCount], connector: str) -> RenderableType:
     """How often each problem occurred, errors first."""
     order = {"error": 0, "warning": 1, "notice": 2}
     return table(
-        (("Times", "right"), ("", "left"), ("File", "left"), ("Problem", "left")),
+        (("Times", "right"), ("", "left"), ("File" if connector == FILES else "Listing", "left"), ("Problem", "left")),
         (
             [
                 number(p.count),
@@ -167,16 +188,15 @@ def problem_counts_table(counts: list[ProblemCount]) -> RenderableType:
 
 def _sentence(counted: ProblemCount) -> str:
     """The catalog's sentence with its gaps open: the count stands for many rows, which the single problems name."""
-    known = CATALOG.get(counted.code)
-    return known.sentence.format(field="…", detail="…") if known else counted.sentence
+    return sentence_of_many(counted.code) if counted.code in CATALOG else counted.sentence
 
 
-def problems_list(problems: list[ProblemView]) -> RenderableType:
+def problems_list(problems: list[ProblemView], connector: str) -> RenderableType:
     """Single problems, each with its place."""
     return bullets(
         Text.assemble(
             (f"{p.severity} ", SEVERITY_STYLES.get(p.severity, "")),
-            clean(place(p.file, p.line), "bold"),
+            clean(place(p.file, p.line, connector), "bold"),
             clean(f", {p.kind} {p.source_id}" if p.kind and p.source_id else ""),
             ": ",
             clean(p.message),
@@ -185,9 +205,9 @@ def problems_list(problems: list[ProblemView]) -> RenderableType:
     )
 
 
-def place(file: str, line: int) -> str:
-    """``users.csv line 12``; line 0 is the whole file."""
-    return f"{file} line {line}" if line else file
+def place(file: str, line: int, connector: str) -> str:
+    """``users.csv line 12``, ``users record 12``; 0 is the whole file or listing."""
+    return f"{file} {'line' if connector == FILES else 'record'} {line}" if line else file
 
 
 def next_steps(report: RunReport) -> list[tuple[str, str]]:
@@ -204,6 +224,8 @@ def next_steps(report: RunReport) -> list[tuple[str, str]]:
             (whole if report.holds and report.dry_run else "apply it as shown", f"rostersync plan approve {run}"),
             ("drop it", f"rostersync plan discard {run}"),
         ]
+    if any(p.code == "schools_not_created" for p in report.problem_counts):
+        steps.append(("let all schools in", f"rostersync tenant set {report.tenant} create_schools true"))
     if sum(p.count for p in report.problem_counts) > len(report.first_problems):
         steps.append(("all problems", f"rostersync run problems {run}"))
     if report.state not in {"planned", "failed"} and done:

@@ -84,7 +84,7 @@ def commands(pairs: Iterable[tuple[str, str]]) -> RenderableType:
     return Group(
         *(
             Text.assemble(
-                "  ", (f"{meaning}:".ljust(width + 2), "dim"), (command, "cyan"), no_wrap=True, overflow="ignore"
+                "  ", (f"{meaning}:".ljust(width + 2), "dim"), clean(command, "cyan"), no_wrap=True, overflow="ignore"
             )
             for meaning, command in rows
         )

@@ -153,7 +153,7 @@ def _read_listing(answer: Answer) -> list[dict[str, object]]:
     try:
         # "status" beside it is not asked: nobody has said what it means.
         return _decode_listing(answer.body).applications
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         raise Torn('no JSON with a list under "applications"') from None
 
 

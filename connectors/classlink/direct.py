@@ -56,7 +56,7 @@ def _read(answer: Answer) -> Server:
         )
     try:
         server = _decode(answer.body).server
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         raise Torn('no JSON with a "server"') from None
     if not (server.client_id and server.client_secret and server.endpoint_url):
         raise Torn('"server" has blank fields')

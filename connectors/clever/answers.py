@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from connectors.http.client import Answer, Query, Torn
+from connectors.http.json_body import decode_json
 from models.errors import SourceProtocolError
 
 
@@ -68,10 +69,10 @@ _counted = msgspec.json.Decoder(_Counted)
 def decode(answer: Answer, decoder: msgspec.json.Decoder[T]) -> T:
     """The body of an answer. Raises Torn where it is not JSON, or not of the decoder's shape."""
     try:
-        return decoder.decode(answer.body)
+        return decode_json(decoder, answer.body)
     except msgspec.ValidationError:
         raise Torn("JSON of another shape") from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except ValueError:
         kind = answer.headers.get("content-type", "")
         raise Torn("HTML instead of JSON" if "html" in kind else "not JSON, or cut off") from None
 
@@ -92,8 +93,8 @@ def page_reader(shape: type[R]) -> Callable[[Answer], ListPage[R]]:
 
     def read(answer: Answer) -> ListPage[R]:
         try:
-            whole = body.decode(answer.body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            whole = decode_json(body, answer.body)
+        except ValueError:
             loose = decode(answer, _loose_body)
             return ListPage([_read_item(raw, item) for raw in loose.data], loose.links)
         return ListPage([entry.data for entry in whole.data], whole.links)
@@ -103,12 +104,12 @@ def page_reader(shape: type[R]) -> Callable[[Answer], ListPage[R]]:
 
 def _read_item(raw: msgspec.Raw, item: msgspec.json.Decoder[_Item[R]]) -> R | Malformed:
     try:
-        return item.decode(raw).data
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        return decode_json(item, raw).data
+    except ValueError:
         pass
     try:
-        return Malformed(_identified.decode(raw).data.id)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        return Malformed(decode_json(_identified, raw).data.id)
+    except ValueError:
         return Malformed("")
 
 

@@ -43,7 +43,7 @@ def conclude(staging: Staging, roster: Roster, moved: str, no_contacts: str) -> 
     else:
         _refused(staging, "courses", "class")
     everybody = _users(staging, roster.users, moved)
-    _sections(staging, roster.sections, moved, everybody, roster.users.taker)
+    _sections(staging, roster, moved, everybody)
     _contacts(staging, roster.users.taker, everybody, no_contacts)
 
 
@@ -87,13 +87,17 @@ def _users(staging: Staging, users: Collected[Users], moved: str) -> Coverage:
     return everybody
 
 
-def _sections(staging: Staging, sections: Collected[Sections], moved: str, everybody: Coverage, users: Users) -> None:
+def _sections(staging: Staging, roster: Roster, moved: str, everybody: Coverage) -> None:
+    sections, users = roster.sections, roster.users.taker
     taker = sections.taker
     unshared = taker.settle(users.arrived)
     classes, enrollments = _hand_over(staging, taker.classes), _hand_over(staging, taker.enrollments)
     problems = [*_problems(sections, classes), *_unshared(enrollments, unshared)]
     staging.arrived(Arrival("sections", "sections", sections.rows, problems=problems))
     all_classes = classes.coverage(moved or sections.doubt, delta=False, scope=None)
+    if not roster.courses or roster.courses.doubt or not roster.courses.rows:
+        # Courses that did not come leave their classes without what these take from them; that says nothing.
+        all_classes = structs.replace(all_classes, untold=("course_title", "course_number"))
     staging.state(all_classes)
     # Members who did not come are left out: that they are not shared is known only if everybody else came.
     doubt = _reason(all_classes) or _reason(everybody)

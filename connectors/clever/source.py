@@ -7,12 +7,13 @@ from connectors.clever.answers import HasId, page_reader
 from connectors.clever.check import check
 from connectors.clever.district import District, as_school, has_moved, notes_of, only_district
 from connectors.clever.paging import Collected, Lists, Taker
+from connectors.clever.person import CleverUser
 from connectors.clever.proof import Roster, conclude
 from connectors.clever.schools import CleverSchool, Schools
 from connectors.clever.sections import CleverSection, Sections
 from connectors.clever.terms import CleverCourse, CleverTerm, Courses, Terms
 from connectors.clever.tokens import DistrictToken
-from connectors.clever.users import CleverUser, Users
+from connectors.clever.users import Users
 from connectors.source import Access, SourceFacts
 from connectors.staging import Staging
 from models.connections import CleverCredentials, CleverSettings, Memory

@@ -1,109 +1,38 @@
-"""Users: in v3 everybody is one of them, with all roles in one record (reference/clever.md, 2.4).
+"""Users: in v3 everybody is one of them.
 
 Whoever is nothing but a contact is a guardian and stands in the listing "contacts", as apps may be kept from reading
 contacts: then nothing is known of guardians, while all is known of the others.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from itertools import compress
 from operator import attrgetter
-from typing import Any, Final, NamedTuple
-
-import msgspec
+from typing import Final, NamedTuple
 
 from connectors.clever.answers import Malformed
 from connectors.clever.members import Arrived, keep_shared
+from connectors.clever.person import (
+    CleverRelationship,
+    CleverRole,
+    CleverRoles,
+    CleverUser,
+    Held,
+    held_roles,
+    person_of,
+    strings_of,
+)
 from connectors.clever.text import clean, clean_ids, refuse_malformed
-from connectors.normalize import people
 from connectors.normalize.cleaning import Shape
-from connectors.normalize.listing import Listing, Part
 from connectors.staging import Staging
 from models.connections import CleverSettings
-from models.records import Affiliation, Guardianship, Person
+from models.records import Affiliation, Guardianship
 
-
-class _Name(msgspec.Struct, gc=False):
-    """A contact's whole name is in ``last``, and ``first`` is missing."""
-
-    first: Any = ""
-    middle: Any = ""
-    last: Any = ""
-
-
-class _Credentials(msgspec.Struct, gc=False):
-    district_username: Any = ""
-
-
-class _Relationship(msgspec.Struct, gc=False):
-    student: Any = ""
-    type: str | None = ""
-    relationship: str | None = ""
-
-
-class _Role(msgspec.Struct, gc=False):
-    """What is read of any role; each has some of it."""
-
-    legacy_id: Any = ""
-    sis_id: Any = ""
-    staff_id: Any = ""
-    state_id: Any = ""
-    student_number: Any = ""
-    teacher_number: Any = ""
-    grade: Any = ""
-    phone: Any = ""
-    phone_type: Any = ""
-    school: str | None = ""
-    schools: list[str | None] | None = None
-    credentials: _Credentials | None = None
-    preferred_name: _Name | None = None
-    student_relationships: list[_Relationship] | None = None
-
-
-class _Roles(msgspec.Struct, gc=False):
-    student: _Role | None = None
-    teacher: _Role | None = None
-    staff: _Role | None = None
-    district_admin: _Role | None = None
-    contact: _Role | None = None
-
-
-class CleverUser(msgspec.Struct, gc=False):
-    id: str
-    email: Any = ""
-    name: _Name | None = None
-    roles: _Roles | None = None
-
-
-#: Sorted, as a person's identifiers are.
-_ID_TYPES: Final = ("legacy_id", "sis_id", "staff_id", "state_id", "student_number", "teacher_number")
-_STAFF_ID: Final = _ID_TYPES.index("staff_id")
-_OF_ROLE: Final = attrgetter(*_ID_TYPES, "grade", "phone", "phone_type")
-_SHAPES: Final[tuple[tuple[str, Shape], ...]] = (
-    ("id", "id"),
-    ("email", "text"),
-    ("name.first", "text"),
-    ("name.middle", "text"),
-    ("name.last", "text"),
-    ("credentials.district_username", "text"),
-    ("preferred_name.first", "text"),
-    *((name, "id") for name in _ID_TYPES),
-    ("grade", "list"),
-    ("phone", "text"),
-    ("phone_type", "code"),
-)
 _LINK_SHAPES: Final[tuple[tuple[str, Shape], ...]] = (
     ("student", "id"), ("relationship", "text"), ("type", "text"),
 )  # fmt: skip
-_NO_NAME: Final = _Name()
-_NO_ROLES: Final = _Roles()
+_NO_ROLES: Final = CleverRoles()
 #: How many lists of schools are remembered.
 _MOST_PLACES: Final = 10_000
-_BLANK: Final = ("",) * (len(_ID_TYPES) + 5)
-
-
-#: Our role, and what the record says of it.
-_Held = list[tuple[str, _Role]]
 
 
 class _Places(NamedTuple):
@@ -158,7 +87,7 @@ class Users:
     def _take_user(self, line: int, user: CleverUser) -> str:
         """Take one user; their id, "" if they have none or are left out."""
         roles = user.roles or _NO_ROLES
-        held = _held(roles)
+        held = held_roles(roles)
         contact, links = roles.contact, None
         if contact is not None:
             links = self._wanted_links(contact, held)
@@ -168,21 +97,21 @@ class Users:
         if contact is not None and links is not None:
             parts.append(contact)
         is_contact = not held and links is not None
-        strings = _strings(self.contacts.listing if is_contact else self.people.listing, line, user, parts)
+        strings = strings_of(self.contacts.listing if is_contact else self.people.listing, line, user, parts)
         source_id = strings[0]
         if not source_id:
             refuse_malformed(self.people.listing, line, "")
         elif is_contact:
             if self._add_contact(line, strings):
-                self._add_guardian(self.contact_affiliations, line, source_id, links or [])
+                self._add_guardian(line, source_id, links or [])
         elif not held:
             self.people.listing.tell("unknown_role", line, source_id, "roles")
             self.people.listing.protect(line, (source_id,))
         elif self._add_person(line, strings, held) and links is not None:
-            self._add_guardian(self.affiliations, line, source_id, links)
+            self._add_guardian(line, source_id, links)
         return source_id
 
-    def _add_person(self, line: int, strings: Sequence[str], held: _Held) -> bool:
+    def _add_person(self, line: int, strings: Sequence[str], held: Held) -> bool:
         """Take someone who is more than a contact; False if they are refused."""
         listing, affiliations, source_id = self.people.listing, self.affiliations.listing, strings[0]
         named: tuple[str, ...] = ()
@@ -204,13 +133,13 @@ class Users:
         self.schools_untold += untold
         affiliations.records += placed
         affiliations.lines += [line] * len(placed)
-        listing.records.append(_person(listing, line, strings))
+        listing.records.append(person_of(listing, line, strings))
         listing.lines.append(line)
         # Whoever works for the whole district is taken even if none of their schools is known here.
         listing.schools.append(() if everywhere else tuple(dict.fromkeys(named)))
         return True
 
-    def _places(self, line: int, role: _Role) -> _Places:
+    def _places(self, line: int, role: CleverRole) -> _Places:
         """The schools of a role, each once. Thousands of people have the same ones, so they are looked at once."""
         raw = (role.school, *(role.schools or ()))
         places = self._known_places.get(raw)
@@ -226,7 +155,7 @@ class Users:
     def _add_contact(self, line: int, strings: Sequence[str]) -> bool:
         """Take someone who is a contact only; False if they are refused."""
         listing = self.contacts.listing
-        person = _person(listing, line, strings)
+        person = person_of(listing, line, strings)
         if person.email is None and person.sms is None:
             listing.tell("guardian_no_contact", line, person.source_id)
             listing.protect(line, (person.source_id,), "guardian")
@@ -234,7 +163,7 @@ class Users:
         listing.add(person, line)
         return True
 
-    def _wanted_links(self, contact: _Role, held: _Held) -> list[_Relationship] | None:
+    def _wanted_links(self, contact: CleverRole, held: Held) -> list[CleverRelationship] | None:
         """Whose contact it is, as far as the settings want to know; None if it is to be left out."""
         self.contacts_listed += not held
         if not self.wants_contacts:
@@ -253,9 +182,13 @@ class Users:
             return None
         return wanted
 
-    def _add_guardian(self, affiliations: Part, line: int, source_id: str, links: list[_Relationship]) -> None:
-        """Take the role of a contact, and each student's first link: there is one per entry in the SIS (2.4)."""
-        affiliations.listing.add(Affiliation(source_id, None, "guardian"), line)
+    def _add_guardian(self, line: int, source_id: str, links: list[CleverRelationship]) -> None:
+        """Take the role of a contact, and each student's first link: there is one per entry in the SIS (2.4).
+
+        It stands in the listing "contacts" whoever has it: an app without their scope is not shown the role of a
+        teacher who is a contact, too, and so nothing is proved of it.
+        """
+        self.contact_affiliations.listing.add(Affiliation(source_id, None, "guardian"), line)
         named, students = self._named.listing, set()
         for link in links:
             student, relationship, kind = clean(
@@ -267,67 +200,6 @@ class Users:
             elif student not in students:
                 students.add(student)
                 named.add(Guardianship(student, source_id, relationship or None, kind or None), line)
-
-
-def _held(roles: _Roles) -> _Held:
-    """The roles but for contact, in the order in which they decide what is taken over of a person who has several."""
-    held = []
-    if roles.student is not None:
-        held.append(("student", roles.student))
-    if roles.teacher is not None:
-        held.append(("teacher", roles.teacher))
-    if roles.staff is not None:
-        held.append(("administrator", roles.staff))
-    if roles.district_admin is not None:
-        held.append(("districtAdministrator", roles.district_admin))
-    return held
-
-
-def _strings(listing: Listing, line: int, user: CleverUser, parts: list[_Role]) -> Sequence[str]:
-    """What ``_SHAPES`` names; of a person with several roles as the first one has it that has it."""
-    said: Iterable[Any] = _of_role(parts[0]) if parts else _BLANK
-    if len(parts) > 1:
-        said = map(_first_said, zip(*map(_of_role, parts), strict=True))
-    name = user.name or _NO_NAME
-    values = (user.id, user.email, name.first, name.middle, name.last, *said)
-    return clean(values, _SHAPES, listing, line)
-
-
-def _of_role(role: _Role) -> tuple[Any, ...]:
-    login, preferred = role.credentials, role.preferred_name
-    return (login.district_username if login else "", preferred.first if preferred else "", *_OF_ROLE(role))
-
-
-def _person(listing: Listing, line: int, strings: Sequence[str]) -> Person:
-    source_id, email, given, middle, family, username, preferred, *ids, grade, number, number_type = strings
-    sms, phone = (number, "") if number_type.lower() == "cell" else ("", number)
-    good_email, good_sms, good_phone = people.contact(listing, line, source_id, email, sms, phone)
-    return Person(
-        source_id,
-        given or None,
-        middle or None,
-        family or None,
-        preferred or None,
-        username or None,
-        good_email,
-        good_sms,
-        good_phone,
-        people.grades(listing, line, source_id, grade) if grade else (),
-        identifiers=_identifiers(ids),
-    )
-
-
-def _identifiers(ids: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """A teacher's number is what other sources call a staff id; it keeps a name of its own only beside one."""
-    *others, teacher_number = ids
-    if teacher_number and not others[_STAFF_ID]:
-        others[_STAFF_ID], teacher_number = teacher_number, ""
-    return tuple(compress(zip(_ID_TYPES, (*others, teacher_number), strict=True), (*others, teacher_number)))
-
-
-def _first_said(values: Iterable[Any]) -> Any:
-    """The first value that is neither blank nor missing."""
-    return next((value for value in values if value and not (isinstance(value, str) and value.isspace())), "")
 
 
 @lru_cache(maxsize=1024)

@@ -43,14 +43,17 @@ def read_classes(
     table: Table, listing: Listing, courses: dict[str, Course] | None, school: str | None
 ) -> Iterator[Page]:
     """One class per row. ``courses`` is None where no courses.csv came; then unknown courses are no news."""
-    pick = table.getter("sourcedId", "status", "title", "schoolSourcedId", "courseSourcedId")
-    pick_more = table.getter("classCode", "subjects", "grades", "periods", "location", "termSourcedIds")
+    pick = table.getter("sourcedId", "status", "title", "schoolSourcedId", "courseSourcedId", "classCode")
+    pick_more = table.getter("subjects", "grades", "periods", "location", "termSourcedIds")
     none = Course(None, None, (), ())
     for line, cells, fault in table.rows(listing):
         if listing.is_full():
             yield from listing.take()
-        source_id, status, title, org, course_id = pick(cells)
+        source_id, status, title, org, course_id, code = pick(cells)
         org = org or school or ""
+        course = courses.get(course_id, none) if courses else none
+        # Classes of elementary schools often have no title of their own (reference/oneroster-classlink.md, 4.2).
+        title = title or course.title or code
         if (
             fault is not None
             or not (source_id and title and org)
@@ -59,12 +62,9 @@ def read_classes(
         ):
             _set_aside(table, listing, line, cells, fault, school)
             continue
-        course = none
-        if course_id and courses is not None:
-            course = courses.get(course_id, none)
-            if course is none:
-                listing.tell("unknown_course", line, source_id, "courseSourcedId", course_id)
-        code, subjects, grades, periods, location, terms = pick_more(cells)
+        if course is none and course_id and courses is not None:
+            listing.tell("unknown_course", line, source_id, "courseSourcedId", course_id)
+        subjects, grades, periods, location, terms = pick_more(cells)
         record = Class(
             source_id,
             title,
@@ -105,5 +105,5 @@ def _set_aside(
         listing.add_gone(Class(source_id, title, org or school or ""), line)
         return
     else:
-        listing.tell("required_missing", line, source_id, "schoolSourcedId" if title else "title")
+        listing.tell("required_missing", line, source_id, "title" if org or school else "schoolSourcedId")
     listing.protect(line, (source_id,))

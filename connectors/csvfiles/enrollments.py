@@ -6,7 +6,7 @@ from connectors.csvfiles.records import Fault
 from connectors.csvfiles.table import Table
 from connectors.normalize import people
 from connectors.normalize.listing import Listing
-from connectors.normalize.values import read_boolean, read_role, read_status
+from connectors.normalize.values import read_role, read_status
 from models.pages import Page
 from models.records import Enrollment
 
@@ -44,15 +44,10 @@ def read_enrollments(table: Table, listing: Listing, school: str | None) -> Iter
 
 def _with_more(listing: Listing, line: int, record: Enrollment, primary: str, begin: str, end: str) -> Enrollment:
     """The record with OneRoster's further columns."""
-    flag = read_boolean(primary) if primary else None
-    if primary and flag is None:
-        listing.tell("bad_boolean", line, record.person_source_id, "primary")
-    begins_on = people.day(listing, line, record.person_source_id, "beginDate", begin) if begin else None
-    ends_on = people.day(listing, line, record.person_source_id, "endDate", end) if end else None
-    if begins_on and ends_on and ends_on < begins_on:
-        listing.tell("dates_reversed", line, record.person_source_id, "endDate")
-        begins_on = ends_on = None
-    return Enrollment(record.class_source_id, record.person_source_id, record.role, flag, begins_on, ends_on)
+    person = record.person_source_id
+    flag = people.flag(listing, line, person, "primary", primary) if primary else None
+    begins_on, ends_on = people.period(listing, line, person, begin, end)
+    return Enrollment(record.class_source_id, person, record.role, flag, begins_on, ends_on)
 
 
 def _set_aside(

@@ -153,7 +153,7 @@ class Pull:
         courses: dict[str, Course] | None = None
         if table := self._tables.get("courses"):
             courses = {}
-            yield from read_courses(table, self._listing("class", table), courses)
+            yield from read_courses(table, Listing("class", "classes", table.file, self._page_size), courses)
             yield self._arrival(table)
         if table := self._tables.get("classes"):
             listing = self._listing("class", table)

@@ -10,9 +10,8 @@ from connectors.normalize.listing import Listing
 from connectors.normalize.values import read_role, read_status
 from models.pages import Page
 from models.records import Affiliation
-from models.vocabulary import RoleGroup
+from models.vocabulary import GROUP_BITS, RoleGroup
 
-_BIT_OF: Final[dict[RoleGroup, int]] = {"student": 1, "teacher": 2, "administrator": 4, "guardian": 8}
 #: More schools than any district has; later ones count as the last of these.
 _MOST_SCHOOLS: Final = 2**16 - 1
 _PRIMARY: Final = {"primary": True, "secondary": False}
@@ -28,7 +27,7 @@ class RoleGroups:
         self._numbers: dict[str, int] = {}
 
     def add(self, person: str, group: RoleGroup, school: str) -> None:
-        self._map.add(person, _BIT_OF[group])
+        self._map.add(person, GROUP_BITS[group])
         number = self._numbers.setdefault(school, len(self._school_ids))
         if number == len(self._school_ids):
             self._school_ids.append(school)
@@ -40,8 +39,12 @@ class RoleGroups:
 
     def group(self, person: str) -> RoleGroup | None:
         """The group that decides how a person is read: a guardian is one who is nothing else."""
-        bits = self._map.bits(person)
-        return next((group for group, bit in _BIT_OF.items() if bits & bit), None)
+        bits = self.bits(person)
+        return next((group for group, bit in GROUP_BITS.items() if bits & bit), None)
+
+    def bits(self, person: str) -> int:
+        """All groups of a person as ``GROUP_BITS``; 0 for none."""
+        return self._map.bits(person)
 
 
 def read_roles(table: Table, listing: Listing, groups: RoleGroups, school: str | None) -> Iterator[Page]:

@@ -11,10 +11,10 @@ from connectors.csvfiles.table import Table
 from connectors.normalize import people
 from connectors.normalize.links import GuardianLinks
 from connectors.normalize.listing import Listing, Part
-from connectors.normalize.values import read_boolean, read_role, read_status, words
+from connectors.normalize.values import read_role, read_status, words
 from models.pages import Page
 from models.records import Affiliation, Person
-from models.vocabulary import RoleGroup
+from models.vocabulary import GROUP_BITS, RoleGroup
 
 _PERSON_FIELDS = words(
     "givenName middleName familyName preferredGivenName username email sms phone grades language "
@@ -62,7 +62,7 @@ class UsersReader:
                     continue
             schools: tuple[str | None, ...] = ()
             if groups is not None:
-                role, group = None, groups.group(source_id)
+                role, group, bits = None, groups.group(source_id), groups.bits(source_id)
                 named = groups.schools(source_id)
             else:
                 role, group = read_role(role_text)
@@ -70,6 +70,7 @@ class UsersReader:
                     listing.tell("unknown_role" if role_text else "required_missing", line, source_id, "role")
                     listing.protect(line, (source_id,))
                     continue
+                bits = GROUP_BITS[group] if group else 0
                 if orgs_text and orgs_text != school:
                     schools = people.entries(listing, line, "orgSourcedIds", orgs_text)
                 if school is not None or not schools:
@@ -90,7 +91,7 @@ class UsersReader:
                     affiliations.add(Affiliation(source_id, org, role), line)
             if agents:
                 others = people.entries(listing, line, "agentSourcedIds", agents)
-                self._links.add(line, source_id, group, others)
+                self._links.add(line, source_id, bits, others)
             if len(affiliations.records) >= affiliations.page_size:
                 self._affiliations.keep_all()
         yield from listing.take()
@@ -142,9 +143,6 @@ class UsersReader:
         language = people.language(listing, line, source_id, language_text) if language_text else None
         if language is None and group == "guardian":
             language = self._default_language
-        enabled = read_boolean(enabled_text) if enabled_text else None
-        if enabled_text and enabled is None:
-            listing.tell("bad_boolean", line, source_id, "enabledUser")
         return Person(
             source_id,
             given or None,
@@ -157,7 +155,7 @@ class UsersReader:
             phone,
             people.grades(listing, line, source_id, grades_text) if grades_text else (),
             language,
-            enabled,
+            people.flag(listing, line, source_id, "enabledUser", enabled_text) if enabled_text else None,
             people.identifiers(group, people.user_id_pairs(user_ids), identifier, master)
             if user_ids or identifier or master
             else (),

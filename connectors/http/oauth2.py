@@ -123,7 +123,7 @@ def _read(answer: Answer) -> _Reply:
     """A status that says no may come with anything; one that says yes must come with a token, or with an error."""
     try:
         fields = msgspec.json.decode(answer.body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (ValueError, RecursionError):
         fields = None
     if not isinstance(fields, dict):
         fields = {}
@@ -141,7 +141,7 @@ def _usable(expires_in: object) -> float:
     """For how many seconds a token is used. Numbers may come as strings; unknown means until a 401."""
     try:
         seconds = float(expires_in)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return math.inf
     return seconds - min(_LEEWAY, seconds / 2) if seconds > 0 else math.inf
 

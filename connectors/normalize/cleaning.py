@@ -22,13 +22,14 @@ _JOINERS = "\u200c\u200d"
 def clean_cell(text: str, shape: Shape) -> tuple[str, str]:
     """The cell as it is meant, and the code of what was removed from it ("" for nothing but plain space).
 
-    Ids keep every character inside of them: they are compared character by character.
+    Ids keep every character inside of them but NUL: they are compared character by character.
     """
     told = ""
     text = text.strip(_PLAIN_SPACE)
     bare = _strip_invisible(text)
-    if shape != "id" and not bare.isprintable():
-        bare = _without_invisible(bare)
+    if not bare.isprintable():
+        # PostgreSQL has no text with a NUL in it.
+        bare = bare.replace("\0", "") if shape == "id" else _without_invisible(bare)
     if bare != text:
         told = "invisible_characters"
     # Until nothing changes: a value must read the same when it is exported and read again.

@@ -9,7 +9,7 @@ from connectors.normalize.compact import CompactMap
 from connectors.normalize.listing import Listing, Part
 from models.pages import Page
 from models.records import Guardianship
-from models.vocabulary import RoleGroup
+from models.vocabulary import GROUP_BITS
 
 
 class GuardianLinks:
@@ -28,13 +28,17 @@ class GuardianLinks:
         """What the coverage statement of the links is made of."""
         return self._forward.listing
 
-    def add(self, line: int, source_id: str, group: RoleGroup | None, others: Sequence[str]) -> None:
-        """What one person's row names; agents of staff are no guardians."""
-        if group in ("student", None):
+    def add(self, line: int, source_id: str, groups: int, others: Sequence[str]) -> None:
+        """What one person's row names; ``groups`` are all that the person belongs to (``GROUP_BITS``; 0: not known).
+
+        Agents of staff are no guardians, but those of staff who are guardians too are their children: 1.2 merges what
+        were several records in 1.1 (reference, 4.3).
+        """
+        if not groups or groups & GROUP_BITS["student"]:
             for guardian in others:
                 self._forward.listing.add(Guardianship(source_id, guardian), line)
             self._forward.keep_full()
-        elif group == "guardian":
+        elif groups & GROUP_BITS["guardian"]:
             for student in others:
                 self._reverse.listing.add(Guardianship(student, source_id), line)
             self._reverse.keep_full()

@@ -1,4 +1,4 @@
-"""What all sources say of a person in the same way: contact, language, grades, dates, identifiers."""
+"""What all sources say in the same way, of people above all: contact, language, grades, dates, truths, identifiers."""
 
 import re
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from typing import Final
 from connectors.normalize.grades import grade_code
 from connectors.normalize.languages import language_code
 from connectors.normalize.listing import Listing
-from connectors.normalize.values import email_address, phone_number, read_date, read_list, words
+from connectors.normalize.values import email_address, phone_number, read_boolean, read_date, read_list, words
 from models.vocabulary import RoleGroup
 
 #: A guardian's language where the product's own files leave it blank (reference/csv-and-product.md, 1.1).
@@ -92,6 +92,32 @@ def day(listing: Listing, line: int, source_id: str, field: str, text: str) -> s
     elif found.reformatted:
         listing.tell_once("date_reformatted", line, field)
     return found.iso
+
+
+def period(
+    listing: Listing,
+    line: int,
+    source_id: str,
+    begin: str,
+    end: str,
+    fields: tuple[str, str] = ("beginDate", "endDate"),
+) -> tuple[str | None, str | None]:
+    """The days on which something begins and ends, None where blank or not usable; neither where they are reversed."""
+    begin_field, end_field = fields
+    begins_on = day(listing, line, source_id, begin_field, begin) if begin else None
+    ends_on = day(listing, line, source_id, end_field, end) if end else None
+    if begins_on and ends_on and ends_on < begins_on:
+        listing.tell("dates_reversed", line, source_id, end_field)
+        return None, None
+    return begins_on, ends_on
+
+
+def flag(listing: Listing, line: int, source_id: str, field: str, text: str) -> bool | None:
+    """A truth in any spelling; tells the listing where it is none."""
+    truth = read_boolean(text)
+    if truth is None:
+        listing.tell("bad_boolean", line, source_id, field)
+    return truth
 
 
 def user_id_pairs(text: str) -> list[tuple[str, str]]:

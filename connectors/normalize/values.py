@@ -30,7 +30,7 @@ _TRUE = frozenset(words("true t yes y 1 on enabled -1"))
 _FALSE = frozenset(words("false f no n 0 off disabled"))
 
 _NOT_LETTERS = re.compile(r"[\s_\-]+")
-_EXTENSION = re.compile(r"ext:[A-Za-z0-9._-]+")
+_EXTENSION = re.compile(r"ext:[A-Za-z0-9._-]{1,100}")
 
 Status = Literal["active", "gone"]
 _STATUSES: dict[str, Status] = {"": "active", "active": "active", "tobedeleted": "gone", "inactive": "gone"}

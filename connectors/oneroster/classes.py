@@ -91,14 +91,14 @@ class ClassesReader:
         source_id, status, title, code, location, school, course_id = texts
         if is_set_aside(listing, line, source_id, status, Class(source_id, title, school)):
             return
+        course = self._courses.get(course_id, _NO_COURSE) if self._courses else _NO_COURSE
+        # Classes of elementary schools often have no title of their own (reference/oneroster-classlink.md, 4.2).
+        title = title or course.title or code
         if not (title and school):
             lacks(listing, line, source_id, "school" if title else "title")
             return
-        course = _NO_COURSE
-        if course_id and self._courses is not None:
-            course = self._courses.get(course_id, _NO_COURSE)
-            if course is _NO_COURSE:
-                listing.tell("unknown_course", line, source_id, "course", course_id)
+        if course is _NO_COURSE and course_id and self._courses is not None:
+            listing.tell("unknown_course", line, source_id, "course", course_id)
         record = Class(
             source_id,
             title,

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from connectors.normalize import people
 from connectors.normalize.listing import Part
-from connectors.normalize.values import read_boolean, read_role, read_status
+from connectors.normalize.repeats import Repeats
+from connectors.normalize.values import read_role, read_status
 from connectors.oneroster import wire
 from connectors.oneroster.aside import malformed
 from connectors.oneroster.texts import clean_texts, fields, one_id, text_of
@@ -21,12 +22,14 @@ class EnrollmentsReader:
 
     def __init__(self, part: Part) -> None:
         self.parts = (part,)
+        self.repeats = Repeats(part)
         self._listing = part.listing
         self._named: dict[str, tuple[str, ...]] = {"": ()}
 
     def take(self, lines: Sequence[int], rows: Sequence[object]) -> None:
         """Records of one page, with their positions in the collection."""
         listing, named = self._listing, self._named
+        identities: list[str] = []
         for line, row in zip(lines, rows, strict=True):
             if type(row) is not wire.Enrollment:
                 malformed(listing, line)
@@ -56,19 +59,15 @@ class EnrollmentsReader:
             listing.records.append(self._record(line, class_id, person, role, primary, begin, end))
             listing.lines.append(line)
             listing.schools.append(named.get(school) or named.setdefault(school, (school,)))
+            identities.append(f"{class_id}\0{person}\0{role}")
+        self.repeats.note(identities)
 
     def _record(
         self, line: int, class_id: str, person: str, role: str, primary: str, begin: str, end: str
     ) -> Enrollment:
         listing = self._listing
-        flag = read_boolean(primary) if primary else None
-        if primary and flag is None:
-            listing.tell("bad_boolean", line, person, "primary")
-        begins_on = people.day(listing, line, person, "beginDate", begin) if begin else None
-        ends_on = people.day(listing, line, person, "endDate", end) if end else None
-        if begins_on and ends_on and ends_on < begins_on:
-            listing.tell("dates_reversed", line, person, "endDate")
-            begins_on = ends_on = None
+        flag = people.flag(listing, line, person, "primary", primary) if primary else None
+        begins_on, ends_on = people.period(listing, line, person, begin, end) if begin or end else (None, None)
         return Enrollment(class_id, person, role, flag, begins_on, ends_on)
 
     def _set_aside(self, line: int, class_id: str, person: str, role_text: str, status: str) -> None:

@@ -4,7 +4,6 @@ An answer without the expected key is never "no records" (reference/oneroster-cl
 Torn, which the HTTP client tries again before it gives up.
 """
 
-import json
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
@@ -12,8 +11,12 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from connectors.http.client import Torn
+from connectors.http.json_body import decode_json
 from connectors.oneroster import wire
 from connectors.oneroster.wire import Scalar
+
+#: Of a number of records; Python reads no number of thousands of digits.
+_MOST_DIGITS: Final = 18
 
 
 class Decoded(NamedTuple):
@@ -96,13 +99,8 @@ class Collection:
         if body.lstrip()[:1] == b"<":
             raise Torn("an HTML page instead of JSON")
         try:
-            try:
-                return self._decoder.decode(body.removeprefix(b"\xef\xbb\xbf"))
-            except msgspec.DecodeError:
-                if b"\\ud" not in body.lower():
-                    raise
-                return self._decoder.decode(_mended(body))
-        except (ValueError, RecursionError):
+            return decode_json(self._decoder, body.removeprefix(b"\xef\xbb\xbf"))
+        except ValueError:
             raise Torn("JSON that breaks off or is malformed") from None
 
 
@@ -136,17 +134,10 @@ def _status_of(major: str, minor: str) -> int:
 
 def read_count(value: Any) -> int | None:
     """A number of records as a body or header says it; None for anything else."""
-    if isinstance(value, str) and value.strip().isascii() and value.strip().isdecimal():
-        return int(value)
+    text = value.strip() if isinstance(value, str) else ""
+    if text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS:
+        return int(text)
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
-def _mended(body: bytes) -> bytes:
-    """The same JSON without halves of characters: names cut by a database column in the middle of an emoji have them.
-
-    JSON can write such a half, text cannot hold it. Raises ValueError.
-    """
-    return json.dumps(json.loads(body), ensure_ascii=False).encode("utf-8", "replace")
 
 
 ORGS: Final = Collection("orgs", "org schools school", wire.Org, mandatory=True)

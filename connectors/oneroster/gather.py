@@ -4,7 +4,7 @@ Only top-level collections are read: nested ones are often not offered, and ask 
 (reference/oneroster-classlink.md, 3 and 4.2).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, Protocol, TypeVar
 
 from msgspec import structs
@@ -21,7 +21,7 @@ from connectors.oneroster.users import UsersReader
 from connectors.source import SourceFacts
 from connectors.staging import Staging
 from models.errors import CredentialsRefusedError, SettingsError, SourceProtocolError
-from models.pages import Arrival, Coverage
+from models.pages import Arrival, Coverage, Page
 from models.problems import Problem
 from models.vocabulary import Kind
 
@@ -33,6 +33,10 @@ _EMPTY: Final = {
         for name in ("classes", "users", "enrollments")
     },
 }
+
+
+#: What a class takes from its course, as the columns of a stored class.
+_OF_COURSES: Final = ("course_title", "course_number", "subjects", "grades")
 
 
 class Reader(Protocol):
@@ -56,6 +60,7 @@ class Gathering:
         self._staging = staging
         self._facts = facts
         self.proven = True
+        self._courses_told = False
 
     def gather(self) -> None:
         """Raises RosterSyncError, SourceChangedError, FilterRefusedError."""
@@ -84,20 +89,22 @@ class Gathering:
         self._settle(SESSIONS, run, reader.parts[0])
 
     def _courses(self) -> Mapping[str, Course] | None:
+        """The courses by id; None if they cannot be read. Notes whether these are all of them."""
         try:
             reader, run = self._read(COURSES, lambda: CoursesReader(self._part("class", COURSES)))
         except (NotOfferedError, CredentialsRefusedError):
-            self._go_without(COURSES, "class", "classes come without what they take from their course")
+            self._go_without(COURSES, "class", "classes keep what is stored of their course, new ones come without")
             return None
         part = reader.parts[0]
         part.keep_all()
         self._staging.emit("class", part.spool.pages)
         self._arrive(COURSES, run, part.listing)
+        self._courses_told = bool(run.received) and not run.doubt
         return reader.courses
 
     def _classes(self, courses: Mapping[str, Course] | None) -> None:
         reader, run = self._read(CLASSES, lambda: ClassesReader(self._part("class", CLASSES), courses))
-        self._settle(CLASSES, run, reader.parts[0])
+        self._settle(CLASSES, run, reader.parts[0], untold=() if self._courses_told else _OF_COURSES)
 
     def _users(self) -> None:
         def make() -> UsersReader:
@@ -124,7 +131,8 @@ class Gathering:
 
     def _enrollments(self) -> None:
         reader, run = self._read(ENROLLMENTS, lambda: EnrollmentsReader(self._part("enrollment", ENROLLMENTS)))
-        self._settle(ENROLLMENTS, run, reader.parts[0])
+        reader.repeats.finish()
+        self._settle(ENROLLMENTS, run, reader.parts[0], pages=reader.repeats.pages)
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -180,15 +188,23 @@ class Gathering:
 
     # --- what was read -----------------------------------------------------------------------------------------------
 
-    def _settle(self, collection: Collection, run: Pass, part: Part) -> Coverage:
-        """Hand out what a pass has brought, and state what it proves."""
+    def _settle(
+        self,
+        collection: Collection,
+        run: Pass,
+        part: Part,
+        *,
+        pages: Callable[[], Iterator[Page]] | None = None,
+        untold: tuple[str, ...] = (),
+    ) -> Coverage:
+        """Hand out what a pass has brought (all pages of the part, unless others are given), and state what it proves."""
         part.keep_all()
         listing = part.listing
-        self._staging.emit(listing.kind, part.spool.pages)
+        self._staging.emit(listing.kind, pages or part.spool.pages)
         self._arrive(collection, run, listing)
         delta = self._provider.since is not None
         doubt = f"{collection.name}: {run.doubt}" if run.doubt else ""
-        statement = listing.coverage(doubt, delta=delta, scope=None)
+        statement = structs.replace(listing.coverage(doubt, delta=delta, scope=None), untold=untold)
         if delta:
             statement = structs.replace(statement, reason="changes only were asked for")
         elif collection.mandatory and not run.received:

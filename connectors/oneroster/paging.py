@@ -77,8 +77,9 @@ class Pass:
             self.received += len(rows)
             self._provider.watch.page(self._collection.name, self.pages_read, self.received, self._total or 0)
             yield new
-            # A total that is below what came is wrong ("0" is met): then only an empty page is the end.
-            if self.received == self._total:
+            # A total that is below what came is wrong ("0" is met), and one that a full first page has reached may be the
+            # page's own number: then only an empty page is the end.
+            if self.received == self._total and (self.pages_read > 1 or len(rows) < self._limit):
                 return
         raise SourceProtocolError(
             f"The source's {self._collection.name} have no end: it has sent {_MOST_PAGES:,} pages of them.",
@@ -134,6 +135,9 @@ class Pass:
                 continue
             self._options = wanted - dropped
             page = self._ask_at_limit(NOT_UNDERSTOOD | NOT_OFFERED)
+            if page.status in NOT_UNDERSTOOD and wanted and not dropped:
+                # What is concluded from it is remembered for good, so it must not be a gateway's hiccup.
+                page = self._ask_at_limit(NOT_UNDERSTOOD | NOT_OFFERED)
             if page.status in NOT_UNDERSTOOD:
                 continue
             if page.status in NOT_OFFERED:
@@ -182,6 +186,8 @@ class Pass:
         that keeps coming was all, nobody can say.
         """
         rows, asked = self._before
+        if self._total == self.received:
+            return
         if rows == asked or (self._total is not None and self._total > self.received):
             self.stuck = True
             self._end_doubt = f"what came after {self.received:,} had come before"

@@ -17,17 +17,22 @@ from models.records import Affiliation
 from models.vocabulary import GROUP_BITS, RoleGroup
 
 _PRIMARY: Final = {"primary": True, "secondary": False}
-#: The group as which somebody is read, by the bits of all their groups: a guardian is one who is nothing else.
+#: The first of the groups, by the bits of them all.
 _LEAD: Final = tuple(next((group for group, bit in GROUP_BITS.items() if bits & bit), None) for bits in range(16))
 
 
 class Standing(msgspec.Struct, frozen=True, gc=False):
-    """A user's affiliations and their schools, the group as which the user is read, and the one role of a 1.1 record."""
+    """A user's affiliations and their schools, all groups (``GROUP_BITS``), and the one role of a 1.1 record."""
 
     affiliations: Sequence[Affiliation]
     schools: tuple[str, ...]
-    group: RoleGroup | None
+    groups: int
     role: str | None = None
+
+    @property
+    def group(self) -> RoleGroup | None:
+        """The group as which the user is read: a guardian is one who is nothing else."""
+        return _LEAD[self.groups]
 
 
 class RolesReader:
@@ -49,15 +54,16 @@ class RolesReader:
     def _by_role(self, line: int, source_id: str, role_text: str, schools: tuple[str, ...]) -> Standing | None:
         people = self._people
         role, group = read_role(role_text)
-        if role is None:
+        if role is None or group is None:
             people.tell("unknown_role" if role_text else "required_missing", line, source_id, "role")
             people.protect(line, (source_id,))
             return None
         if schools:
-            return Standing([Affiliation(source_id, school, role) for school in schools], schools, group, role)
+            affiliations = [Affiliation(source_id, school, role) for school in schools]
+            return Standing(affiliations, schools, GROUP_BITS[group], role)
         # A guardian without a school belongs to the district; for staff that would be more than the record says.
         if group == "guardian":
-            return Standing([Affiliation(source_id, None, role)], (), group, role)
+            return Standing([Affiliation(source_id, None, role)], (), GROUP_BITS[group], role)
         people.tell("required_missing", line, source_id, "orgs")
         people.protect(line, (source_id,), role)
         return None
@@ -89,7 +95,7 @@ class RolesReader:
             self._places.tell(code, line, source_id, field)
             self._places.protect(line, (source_id, org) if org else None)
         named = distinct([place or "" for place, _ in found])
-        return Standing(list(found.values()), named, _LEAD[groups])
+        return Standing(list(found.values()), named, groups)
 
 
 def role_texts(roles: wire.Roles) -> list[str]:
@@ -99,7 +105,7 @@ def role_texts(roles: wire.Roles) -> list[str]:
     texts: list[str] = []
     for entry in roles if isinstance(roles, list) else [roles]:
         if type(entry) is wire.Role:
-            texts += (text_of(entry.role), text_of(entry.role_type), one_id(entry.org, ""))
+            texts += (text_of(entry.role), text_of(entry.role_type), one_id(entry.org, entry.org_sourced_id))
     return texts
 
 

@@ -40,9 +40,5 @@ class SessionsReader:
         term_type = read_term_type(type_text) if type_text else "term"
         if term_type is None:
             listing.tell("unknown_type", line, source_id, "type")
-        begins_on = people.day(listing, line, source_id, "startDate", begin) if begin else None
-        ends_on = people.day(listing, line, source_id, "endDate", end) if end else None
-        if begins_on and ends_on and ends_on < begins_on:
-            listing.tell("dates_reversed", line, source_id, "endDate")
-            begins_on = ends_on = None
+        begins_on, ends_on = people.period(listing, line, source_id, begin, end, ("startDate", "endDate"))
         listing.add(Term(source_id, title, term_type or type_text, begins_on, ends_on, year or None), line)

@@ -13,7 +13,6 @@ from msgspec.structs import astuple
 from connectors.normalize import people
 from connectors.normalize.links import GuardianLinks
 from connectors.normalize.listing import Part
-from connectors.normalize.values import read_boolean
 from connectors.oneroster import wire
 from connectors.oneroster.aside import is_set_aside, malformed
 from connectors.oneroster.roles import RolesReader, role_texts
@@ -57,7 +56,7 @@ class UsersReader:
         listing = self._people
         id_types, user_ids = _user_ids(row.user_ids)
         orgs, agents, levels, roles, _ = lists = (
-            entries(row.orgs, row.org_sourced_ids),
+            entries(row.orgs, row.org_sourced_ids, row.primary_org),
             entries(row.agents, row.agent_sourced_ids),
             entries(row.grades, row.grade),
             role_texts(row.roles),
@@ -85,7 +84,7 @@ class UsersReader:
         for place in standing.affiliations:
             self._affiliations.add(place, line)
         if agents:
-            self.links.add(line, source_id, standing.group, distinct(agents))
+            self.links.add(line, source_id, standing.groups, distinct(agents))
 
     def _person(
         self,
@@ -103,9 +102,6 @@ class UsersReader:
         if group == "guardian" and email is None and sms is None:
             listing.tell("guardian_no_contact", line, source_id)
             return None
-        flag = read_boolean(enabled) if enabled else None
-        if enabled and flag is None:
-            listing.tell("bad_boolean", line, source_id, "enabledUser")
         return Person(
             source_id,
             given or None,
@@ -118,7 +114,7 @@ class UsersReader:
             phone,
             grades(listing, line, source_id, levels),
             None,
-            flag,
+            people.flag(listing, line, source_id, "enabledUser", enabled) if enabled else None,
             people.identifiers(group, user_ids, identifier, master) if user_ids or identifier or master else (),
         )
 

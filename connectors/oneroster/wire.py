@@ -38,6 +38,7 @@ class Role(Struct, frozen=True, gc=False, rename="camel"):
     role: Any = ""
     role_type: Any = ""
     org: Refs = None
+    org_sourced_id: Any = ""
 
 
 Roles = Role | Scalar | list[Role | Scalar | list[Any]]
@@ -110,6 +111,7 @@ class User(Struct, frozen=True, gc=False, rename="camel"):
     enabled_user: Any = ""
     orgs: Refs = None
     org_sourced_ids: Any = ""
+    primary_org: Refs = None
     roles: Roles = None
     agents: Refs | UnsetType = UNSET
     agent_sourced_ids: Any = ""

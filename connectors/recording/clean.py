@@ -1,8 +1,8 @@
 """What of an exchange is personal or secret, and what stands for it in a recording. Pure.
 
 The rule is that every string becomes a pseudonym; what stays, goes or is marked stands in the lists below, by the names of
-JSON keys, query parameters, path segments and headers. Keys themselves stay. What cannot be read (HTML, torn JSON,
-plain text) is never kept: something of its sort stands for it.
+JSON keys, query parameters, path segments and headers. Keys themselves stay, but for ids and addresses. What cannot be read
+(HTML, torn JSON, plain text) is never kept: something of its sort stands for it.
 """
 
 import re
@@ -121,7 +121,7 @@ class Cleaner:
         if isinstance(value, dict):
             kept = {name: inner for name, inner in value.items() if not _is_dropped(name)}
             # What hangs below a secret is one as well.
-            return {name: self.value(inner, key if is_secret(key) else name) for name, inner in kept.items()}
+            return {self._key(name): self.value(inner, key if is_secret(key) else name) for name, inner in kept.items()}
         if isinstance(value, list):
             return [self.value(inner, key) for inner in value]
         if isinstance(value, str):
@@ -129,6 +129,10 @@ class Cleaner:
         if isinstance(value, bool) or value is None or fold(key) in _KEPT_NUMBERS:
             return value
         return self._number(value, key)
+
+    def _key(self, name: str) -> str:
+        """A key as it is, unless it is somebody's id or address: some objects hold their entries by id."""
+        return self._pseudonyms.text(name) if _LOOKS_PERSONAL.search(name) else name
 
     def _string(self, text: str, key: str) -> str:
         folded = fold(key)
@@ -199,7 +203,7 @@ class Cleaner:
             return Body()
         try:
             return Body(json=msgspec.json.encode(self.value(msgspec.json.decode(body))))
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (ValueError, RecursionError):
             pass
         size = min(len(body), _MOST_FILLING)
         if body.lstrip().startswith(b"<"):

@@ -110,6 +110,7 @@ def test_all_steps_run_and_report(tmp_path: Path, kind: str) -> None:
     assert section.count("bound") == 7
 
 
+@pytest.mark.slow
 def test_a_small_district_over_the_network_goes_through_all_steps(tmp_path: Path) -> None:
     section = api_district.run(tmp_path, 60, "sqlite", 1)
     assert section.count("| d. unchanged sync ") == 2

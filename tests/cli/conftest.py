@@ -108,7 +108,7 @@ def held_report() -> RunReport:
             CoverageView(1, "person", "users", "complete", 1204, 3, "", None),
             CoverageView(2, "class", "classes", "none", 0, 0, "classes.csv was not sent", None),
         ],
-        notes=["No classes are removed because of classes.csv: it was not sent."],
+        notes=["No classes are removed for not being in classes.csv: it was not sent."],
         results_path="var/rostersync/results/run-12",
     )
 

@@ -11,14 +11,16 @@ import pytest
 
 import cli.commands.connection
 import cli.credentials
+import connectors
 from connectors import classlink
 from connectors.classlink import District
-from models.connections import CREDENTIALS_OF
+from models.connections import CREDENTIALS_OF, ConnectorName
 from models.errors import CredentialsRefusedError
 from sync.secrets import new_key
 from tests.sync import fake_source
 from tests.sync.fake_source import BASE_URL, SECRET, Shared
 
+REAL = dict(connectors.CONNECTORS)
 Command = Callable[..., tuple[int, str, str]]
 Answers = Callable[..., Any]
 ADD = ("connection", "add", "oneroster", "springfield", "--name", "sis", "--set", f"base_url={BASE_URL}")
@@ -141,6 +143,44 @@ def test_nobody_to_ask_is_told_the_other_ways(tenant: str, command: Command) -> 
 
 
 @pytest.mark.parametrize(
+    ("connector", "settings", "asked"),
+    [
+        ("clever", (), ["client_id", "client_secret", "token"]),
+        ("oneroster", (f"base_url={BASE_URL}", "auth=bearer"), ["token"]),
+        ("classlink", ("tenant_id=1",), ["partner_key"]),
+        ("classlink", ("mode=direct", "base_url=https://sis.example.org"), ["client_id", "client_secret"]),
+        ("classlink", (), []),  # nothing would be enough: tenant_id is missing
+    ],
+)
+def test_only_what_is_of_use_is_asked_for(
+    tenant: str,
+    command: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    connector: ConnectorName,
+    settings: tuple[str, ...],
+    asked: list[str],
+) -> None:
+    monkeypatch.setitem(connectors.CONNECTORS, "oneroster", REAL["oneroster"])
+    prompts = types(monkeypatch, *[""] * 3)
+    code, _, err = command(
+        "connection", "add", connector, tenant, *[part for text in settings for part in ("--set", text)]
+    )
+    assert (code, [prompt.split()[0] for prompt in prompts]) == (2, asked)
+    assert "Error: " in err
+
+
+def test_end_of_input_at_a_prompt_is_no_crash(tenant: str, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def getpass(prompt: str) -> str:
+        raise EOFError
+
+    monkeypatch.setattr(cli.credentials, "person_is_present", lambda: True)
+    monkeypatch.setattr("getpass.getpass", getpass)
+    code, _, err = command(*ADD)
+    assert code == 2
+    assert "Error: No credentials were given; nothing was changed." in err
+
+
+@pytest.mark.parametrize(
     "content",
     [f"client_secret = {SECRET}", f'{{"client_secret": "{SECRET}"', f'["{SECRET}"]', f'{SECRET} = "x"', "x=1"],
 )
@@ -240,6 +280,8 @@ def test_states(sis: str, tenant: str, command: Command, answers: Answers) -> No
     assert "rostersync connection resume springfield sis" in command("connection", "show", tenant, sis)[1]
     assert answers("connection", "resume", tenant, sis)["state"] == "active"
     assert answers("connection", "remove", tenant, sis)["state"] == "removed"
+    again = f"rostersync connection add oneroster springfield --name sis --set base_url={BASE_URL}"
+    assert again in command("connection", "show", tenant, sis)[1]
     assert [entry["state"] for entry in answers("connection", "list", tenant)] == ["removed"]
     assert answers("connection", "show", tenant, "other", exit_code=2)["error"]["code"] == "not_found"
 
@@ -288,6 +330,7 @@ def test_test_tells_what_is_shared_in_words(sis: str, tenant: str, command: Comm
         "classes classes 2 no: the count moved",
         "[unknown_school] (person x1)",
         "rostersync tenant set springfield create_schools true",
+        "rostersync school add springfield elm 'Elm School'",
         "rostersync sync springfield --connection sis --dry-run",
     ):
         assert said in text
@@ -298,7 +341,21 @@ def test_test_tells_what_is_shared_in_words(sis: str, tenant: str, command: Comm
 def test_test_answers_machines_and_says_who_must_act(sis: str, tenant: str, answers: Answers, shared: Shared) -> None:
     assert answers("connection", "test", tenant, sis)["roles"] == {"student": 5, "teacher": 1}
     shared.error = CredentialsRefusedError("The client secret is wrong.")
-    assert answers("connection", "test", tenant, sis, exit_code=65)["error"]["message"] == "The client secret is wrong."
+    error = answers("connection", "test", tenant, sis, exit_code=65)["error"]
+    assert error["message"] == "The client secret is wrong."
+    assert error["hint"] == "To give others: rostersync connection set springfield sis --credentials"
+    shared.error = CredentialsRefusedError("The client secret is still wrong.")
+    error = answers("sync", tenant, exit_code=65)["error"]
+    assert error["hint"].splitlines() == [
+        "See: rostersync run show 1", "To give others: rostersync connection set springfield sis --credentials",
+    ]  # fmt: skip
+
+
+def test_test_of_a_paused_connection_says_that_it_is(sis: str, tenant: str, command: Command) -> None:
+    command("connection", "pause", tenant, sis)
+    out = command("connection", "test", tenant, sis)[1]
+    assert "paused: no sync asks it" in out
+    assert "rostersync connection resume springfield sis" in out
 
 
 # --- keys and partners ----------------------------------------------------------------------------------------------
@@ -335,6 +392,7 @@ def test_discover_lists_and_adds(
         District("3333", "Shelbyville", False, "not switched on", "Roster app"),
     ]
     monkeypatch.setattr(classlink, "districts", lambda *_: districts)
+    assert "environment: ROSTERSYNC_CREDENTIALS_PARTNER_KEY." in command("classlink", "discover")[2]
     prompts = types(monkeypatch, SECRET)
     code, out, _ = command("classlink", "discover")
     assert (code, prompts) == (0, ["partner_key (Your partner API key at ClassLink): "])

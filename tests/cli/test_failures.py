@@ -138,6 +138,23 @@ def test_interrupted_command_ends_with_130(command: Command, monkeypatch: pytest
     assert code == 130
     assert "Interrupted" in err
     assert "Traceback" not in err
+    code, out, err = command("runs", "--json")
+    assert (code, err) == (130, "")
+    assert json.loads(out)["error"]["code"] == "interrupted"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("run", "show", "zero"), "Invalid value for 'RUN': it takes a whole number"),
+        (("run", "show", "0"), "Invalid value for 'RUN': it takes a number of at least 1"),
+        (("connection", "add", "clover", "t"), "'clover' is not one of 'clever', 'classlink', 'oneroster'."),
+    ],
+)
+def test_usage_errors_are_in_plain_words(command: Command, arguments: tuple[str, ...], sentence: str) -> None:
+    first = command(*arguments)[2].splitlines()[0]
+    assert first.endswith(sentence)
+    assert "Value error" not in first
 
 
 def test_wrong_setting_is_named(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,3 +184,24 @@ def test_answer_cut_short_by_the_reader_is_no_traceback(data_dir: Path) -> None:
     assert b"Traceback" not in process.stderr.read()
     process.stderr.close()
     process.wait()
+
+
+def test_run_goes_on_when_nobody_reads_its_progress(data_dir: Path, tmp_path: Path) -> None:
+    """``rostersync upload … 2>&1 | head -1``"""
+    assert execute(["tenant", "add", "springfield"]) == 0
+    assert execute(["school", "add", "springfield", "pine", "Pine School"]) == 0
+    (tmp_path / "classes.csv").write_text("sourcedId,title,schoolSourcedId\nc1,Art,pine\n")
+    command = [
+        sys.executable,
+        "-c",
+        "from cli.main import main; main()",
+        "upload",
+        "springfield",
+        tmp_path / "classes.csv",
+    ]
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=writing, check=False)
+    os.close(writing)
+    assert done.returncode == 0
+    assert b"Run 1 of springfield: applied" in done.stdout

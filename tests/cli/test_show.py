@@ -9,13 +9,14 @@ from rich.console import Console, Group
 from cli.progress import Steps, Throttled, progress_text
 from cli.show.history import change_text, show_changes, show_problems, show_runs
 from cli.show.plan import show_plan
-from cli.show.report import next_steps, show_report
+from cli.show.report import next_steps, show_question, show_report
 from cli.show.tenants import flat_settings, show_explanation, show_schools, show_tenant, show_tenants
-from cli.show.words import clean, table
+from cli.show.words import clean, commands, table
 from models.progress import Progress
 from models.report import (
     ChangeView,
     Explanation,
+    FileReport,
     KindCounts,
     PlanView,
     RunReport,
@@ -42,7 +43,7 @@ def test_report_tells_every_section(rendered: Rendered, held_report: RunReport) 
     assert "enrollments 900 - - 900 - - - 310" in lines
     assert "• 31 students would lose their last class (held)" in lines
     assert "• 310 of 400 enrollments would go; held." in lines
-    assert "• No classes are removed because of classes.csv: it was not sent." in lines
+    assert "• No classes are removed for not being in classes.csv: it was not sent." in lines
     assert "• error users.csv line 4, person s-17: The school 09 is not known here." in lines
     assert "results var/rostersync/results/run-12" in lines
 
@@ -118,8 +119,30 @@ def test_change_shows_cause_and_both_values() -> None:
     assert change_text(archive) == "parent removed"
 
 
+def test_report_of_a_source_speaks_of_listings_and_records(rendered: Rendered, held_report: RunReport) -> None:
+    listings = [FileReport("users", "users", 1204, refused=3), FileReport("courses", "unreadable", 0)]
+    problems = [msgspec.structs.replace(held_report.first_problems[0], file="users")]
+    counts = [msgspec.structs.replace(held_report.problem_counts[1], code="schools_not_created")]
+    report = msgspec.structs.replace(
+        held_report, connector="clever", files=listings, first_problems=problems, problem_counts=counts
+    )
+    text = rendered(show_report(report), 120)
+    lines = _lines(text)
+    assert "Listing Records Refused Warnings Note" in lines
+    assert "courses - - - could not be read" in lines
+    assert "• error users record 4, person s-17: The school 09 is not known here." in lines
+    assert "let all schools in: rostersync tenant set springfield create_schools true" in lines
+    assert "File" not in text
+    assert "line 4" not in text
+
+
+def test_plan_that_somebody_is_asked_about_ends_with_the_question(rendered: Rendered, held_report: RunReport) -> None:
+    assert "Next" in rendered(show_report(held_report))
+    assert "Next" not in rendered(show_question(held_report))
+
+
 def test_empty_lists_are_answered_in_words(rendered: Rendered) -> None:
-    assert "No problems" in rendered(show_problems([]))
+    assert "No problems" in rendered(show_problems([], "csv"))
     assert "changed nothing" in rendered(show_changes([]))
     assert "No tenants yet" in rendered(show_tenants([]))
     assert "No schools yet" in rendered(show_schools([]))
@@ -151,6 +174,7 @@ def test_long_cells_wrap_and_are_never_cut(rendered: Rendered) -> None:
 def test_text_of_others_cannot_steer_a_terminal(rendered: Rendered) -> None:
     text = rendered(clean("[red]a\x1b[31mb\rc\u202ed\u2028e"))
     assert text == "[red]a\ufffd[31mb\ufffdc\ufffdd\ufffde\n"
+    assert "\x1b" not in rendered(commands([("or one by one", "rostersync school add t 1 'Pine\x1b[31m School'")]))
 
 
 def test_output_survives_a_terminal_without_unicode(held_report: RunReport) -> None:
@@ -162,16 +186,18 @@ def test_output_survives_a_terminal_without_unicode(held_report: RunReport) -> N
 
 def test_progress_names_step_count_and_file() -> None:
     assert progress_text(Progress("compare", "u.csv", "person", 12000)).plain == "comparing: 12,000 people (u.csv)"
-    assert progress_text(Progress("pull", "users.csv", None, 7)).plain == "reading: 7 rows (users.csv)"
-    assert progress_text(Progress("apply")).plain == "storing"
+    assert progress_text(Progress("pull", "users.csv", None, 7)).plain == "reading: 7 records (users.csv)"
+    assert progress_text(Progress("pull", "empty.csv")).plain == "reading: 0 records (empty.csv)"
+    assert progress_text(Progress("apply", records=7)).plain == "storing: 7 records"
+    assert progress_text(Progress("apply")).plain == "finishing"
 
 
-def test_moving_line_is_throttled() -> None:
-    times, shown = iter((10.0, 10.05, 10.2)), []
+def test_moving_line_is_throttled_within_a_listing() -> None:
+    times, shown = iter((10.0, 10.01, 10.05, 10.06, 10.2)), []
     moving = Throttled(lambda text: shown.append(text.plain), lambda: next(times))
-    for step in ("pull", "check", "apply"):
-        moving(Progress(step))
-    assert shown == ["reading", "storing"]
+    for file, records in (("orgs", 1), ("users", 2), ("users", 3), ("users", 4), ("users", 5)):
+        moving(Progress("pull", file, records=records))
+    assert shown == ["reading: 1 record (orgs)", "reading: 2 records (users)", "reading: 5 records (users)"]
 
 
 def test_lines_tell_each_file_and_step_once() -> None:
@@ -186,4 +212,7 @@ def test_lines_tell_each_file_and_step_once() -> None:
     ):
         steps(progress)
     assert isinstance(console.file, StringIO)
-    assert console.file.getvalue() == "reading: 300 rows (users.csv)\nreading: 1 rows ([b]x.csv)\nmeasuring\n"
+    assert (
+        console.file.getvalue()
+        == "reading: 300 records (users.csv)\nreading: 1 record ([b]x.csv)\nchecking the limits\n"
+    )

@@ -87,6 +87,17 @@ def test_held_run_ends_with_exit_code_4(sis: str, command: Command, answers: Ans
     assert "rostersync plan approve" in out
 
 
+def test_same_as_stored_is_said_only_of_whole_listings(sis: str, answers: Answers, shared: Shared) -> None:
+    answers("sync", TENANT)
+    said = "Nothing to do: the stored roster already says what the source says."
+    assert answers("sync", TENANT)["notes"] == [said]
+    shared.coverage["class"] = "the count moved"
+    assert answers("sync", TENANT)["notes"] == [
+        "No classes are removed for not being in classes: the count moved.",
+        "Nothing to do: nothing that came differs from what is stored.",
+    ]
+
+
 def test_failed_run_is_shown_and_named(sis: str, command: Command, answers: Answers, shared: Shared) -> None:
     shared.error = errors.DisconnectedError("The district has switched the app off in its portal.")
     code, out, err = command("sync", TENANT, "--yes")
@@ -96,7 +107,7 @@ def test_failed_run_is_shown_and_named(sis: str, command: Command, answers: Answ
         "Error: The district has switched the app off in its portal.", "See: rostersync run show 1",
     ]  # fmt: skip
     assert "disconnected" in command("connection", "list", TENANT)[1]
-    assert "ask the source again: rostersync connection test" in command("connection", "show", TENANT, sis)[1]
+    assert "ask the source again: rostersync sync springfield" in command("connection", "show", TENANT, sis)[1]
     shared.error = errors.DisconnectedError("The app is still off.")
     failure = answers("sync", TENANT, exit_code=65)["error"]
     assert (failure["code"], failure["hint"]) == ("disconnected", "See: rostersync run show 2")
@@ -250,6 +261,6 @@ def test_without_a_terminal_a_line_for_each_listing_that_is_done() -> None:
         "reading: 3 records, page 1 (orgs)",
         "waiting 12 s: Clever allows 1,200 requests a minute",
         "reading: 8 of 8 records, page 2 (users)",
-        "measuring",
-        "reading: 1 records, page 1 (classes)",
+        "checking the limits",
+        "reading: 1 record, page 1 (classes)",
     ]

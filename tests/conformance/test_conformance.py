@@ -367,3 +367,38 @@ def _peak(stand: Rig, settings: SourceSettings) -> int:
         peak = tracemalloc.get_traced_memory()[1] - before
         tracemalloc.stop()
     return peak
+
+
+# --- what a review has found -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("body", [b'{"data":' + b"[" * 100_000, b'{"users":' + b"[" * 100_000])
+def test_json_that_is_nested_without_end_is_torn(stand: Rig, body: bytes) -> None:
+    stand.server.faults.append(Fault(SECOND_PAGE, faults.status(200, body), times=None))
+    assert_nothing_came(stand, SourceProtocolError)
+
+
+def test_half_a_character_in_one_name_costs_no_page(stand: Rig, sound: dict[str, Pulled]) -> None:
+    def halved(call: Any) -> Any:
+        payload = call.reply.payload()
+        return call.reply.but(document=None, body=payload.replace(b'"email":"', b'"email":"\\ud83d', 1))
+
+    stand.server.faults.append(Fault(SECOND_PAGE, halved, times=None))
+    pulled = stand.pull()
+    assert sum(pulled.records("person").values()) == PEOPLE
+
+
+def test_courses_that_cannot_be_read_say_nothing_of_their_classes(stand: Rig) -> None:
+    stand.server.faults.append(Fault(r"/courses", faults.status(403), times=None))
+    (classes,) = [statement for statement in stand.pull().coverage if statement.kind == "class"]
+    assert {"course_title", "course_number"} <= set(classes.untold)
+
+
+def test_one_passing_400_teaches_nothing(stand: Rig) -> None:
+    if stand.way.connector == "clever":
+        pytest.skip("Clever has no option that could be refused")
+    stand.server.faults.append(Fault(r"/orgs\?.*sort", faults.status(400)))
+    with stand.source() as source:
+        for _ in source.pull():
+            pass
+        assert "sort" not in source.memory.refused

@@ -182,6 +182,29 @@ def test_a_set_with_roles(tmp_path: Path) -> None:
     assert ("affiliation", "users") not in pulled.coverage
 
 
+def test_the_children_of_one_who_is_staff_too(tmp_path: Path) -> None:
+    files = set_12() | {
+        "users.csv": USERS_12 + "1,,,true,ann,,Ann,Abel,,,,,,,08,,,,\n" + "2,,,true,bob,,Bob,Brown,,55,,,,1,,,,,\n"
+    }
+    assert pull(tmp_path, files).records("guardianship") == [Guardianship("1", "2")]
+
+
+def test_a_class_without_a_title_is_called_by_its_course_or_its_code(tmp_path: Path) -> None:
+    files = bulk_set() | {
+        "courses.csv": COURSES + "K1,,,,Grade 3,,,D1,\nK2,,,,,G3,,D1,\n",
+        "classes.csv": CLASSES
+        + "C1,,,,,K1,3-A,,,S1,,,,\nC2,,,,,K2,3-B,,,S1,,,,\nC3,,,,,,3-C,,,S1,,,,\nC4,,,,,K2,,,,S1,,,,\n"
+        + "C5,,,,,K1,,,,,,,,\n",
+    }
+    pulled = pull(tmp_path, files)
+    assert [(found.source_id, found.title) for found in pulled.records("class")] == [
+        ("C1", "Grade 3"), ("C2", "3-B"), ("C3", "3-C"),
+    ]  # fmt: skip
+    assert [(problem.source_id, problem.field) for problem in pulled.problems if problem.kind == "class"] == [
+        ("C4", "title"), ("C5", "schoolSourcedId"),
+    ]  # fmt: skip
+
+
 def test_roles_prove_nothing_without_all_people(tmp_path: Path) -> None:
     files = set_12() | {"manifest.csv": manifest(users="delta", roles="bulk")}
     assert pull(tmp_path / "1", files).verdict("affiliation", "roles") == "partial"

@@ -118,6 +118,8 @@ def test_roles_types_and_statuses_in_any_spelling() -> None:
     assert read_role("District Administrator") == ("districtAdministrator", "administrator")
     assert read_role("Ext:coach") == ("ext:coach", "teacher")
     assert read_role("ext:no spaces").role is None
+    assert read_role("ext:" + "a" * 100).group == "teacher"
+    assert read_role("ext:" + "a" * 101).role is None, "a role is part of the key that it is stored by"
     assert read_role("wizard") == (None, None)
     assert read_org_type("School") == "school"
     assert read_org_type("departments") is None
@@ -132,6 +134,7 @@ def test_roles_types_and_statuses_in_any_spelling() -> None:
     [
         ("  001 ", "id", "001", ""), ('"001"', "id", "001", "quotes_left"), ('="001"', "id", "001", "quotes_left"),
         ("\ufeff001\u200b", "id", "001", "invisible_characters"), ("0\u200b1", "id", "0\u200b1", ""),
+        ("0\x001", "id", "01", "invisible_characters"), ('\x00"01"\x00', "id", "01", "quotes_left"),
         ("Ann\u00a0Lee", "text", "Ann Lee", "invisible_characters"), ("A\nB", "text", "A B", "invisible_characters"),
         ('Robert "Bob"', "text", 'Robert "Bob"', ""), ('Room 12"', "text", "Room 12", "quotes_left"),
         ("\u201cAnn\u201d", "text", "Ann", "quotes_left"), ("O'Neil", "text", "O'Neil", ""),

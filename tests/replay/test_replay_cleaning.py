@@ -201,12 +201,20 @@ def test_headers_that_matter_stay_and_their_links_are_cleaned() -> None:
     }  # fmt: skip
 
 
+def test_keys_that_are_ids_or_addresses_are_replaced_as_their_values_are() -> None:
+    cleaned = CLEANER.value({"guardians": {"ann.lee@example.org": {"grade": "09"}, "1002345": {"section_504": True}}})
+    assert cleaned == {"guardians": {word("ann.lee@example.org"): {"grade": "09"}, word("1002345"): {}}}
+    assert "ann" not in json.dumps(cleaned)
+
+
 def test_bodies_that_are_no_json_are_only_of_the_same_sort() -> None:
     page = CLEANER.body(b"<!DOCTYPE html><p>Hello Ann Lee</p>")
     assert page.text == f"<html>{' ' * 22}</html>"
     assert page.json is None
     assert CLEANER.body(b'{"users": [{"givenName": "Ann", "fam') == (None, TORN)
     assert CLEANER.body(b'[{"a": NaN}]') == (None, TORN)
+    assert CLEANER.body(b"[" * 100_000) == (None, TORN)
+    assert CLEANER.body(b"[" * 900 + b"]" * 900) == (None, TORN), "deeper than the cleaner goes"
     assert CLEANER.body(b"\xff\xfe no text") == (None, "x" * 10)
     assert CLEANER.body(b" \r\n") == (None, None)
     assert CLEANER.body(b"") == (None, None)

@@ -107,7 +107,7 @@ def test_recording_and_replaying(command: Command, tmp_path: Path) -> None:
         case = tmp_path / "a case"
         code, out, _ = command("record", "forest", case, "--title", "Last night", "--key-file", tmp_path / "key")
         assert code == 0
-        assert "The dry run ended as planned; a replay into an empty roster: applied." in " ".join(out.split())
+        assert "The real dry run: planned; a replay into an empty roster: applied." in " ".join(out.split())
         assert f"rostersync replay '{case}'" in out
         code, out, _ = command("record", "forest", case, "--key-file", tmp_path / "key", "--step", "--json")
         assert code == 0
@@ -115,6 +115,15 @@ def test_recording_and_replaying(command: Command, tmp_path: Path) -> None:
         code, _, err = command("record", "forest", case)
         assert code == 2
         assert "not empty" in err
+        stopped = tmp_path / "stopped"
+
+        def stop(*_: object, **__: object) -> None:
+            raise KeyboardInterrupt
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr("sync.pull.sync", stop)
+            assert command("record", "forest", stopped)[0] == 130
+        assert command("record", "forest", stopped)[0] == 0
     code, out, _ = command("replay", case)
     assert code == 0
     assert "a case: Last night — as expected" in out
@@ -126,4 +135,4 @@ def test_a_recording_that_a_replay_does_not_follow_is_told(command: Command, mon
     monkeypatch.setattr("sync.record.record", lambda *_args, **_more: recording)
     code, out, _ = command("record", "forest", "case")
     assert code == EXIT_DIFFERENT
-    assert "ended as failed (source_protocol), but a replay into an empty roster: applied" in " ".join(out.split())
+    assert "dry run: failed (source_protocol); but a replay into an empty roster: applied" in " ".join(out.split())

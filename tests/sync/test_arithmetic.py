@@ -151,6 +151,7 @@ def test_zero_variants_are_what_spreadsheets_make() -> None:
     assert zero_variants("0042", 1) == ["042", "42", "00042"]
     assert "0000000042" in zero_variants("42")
     assert zero_variants("0", 2) == ["00", "000"]
+    assert len(zero_variants("0" * 500, 1)) == 31, "a page of such ids must not fill the memory"
 
 
 # --- guard -----------------------------------------------------------------------------------------------------------

@@ -178,3 +178,22 @@ def test_approving_a_dry_run_tells_all_that_happened(oak: District) -> None:
     approved = plans.approve_plan(oak.service, planned.run_id, decided_by="tests")
     assert "1 student loses their last class" in approved.consequences
     assert any("now lose their last guardian" in sentence for sentence in approved.consequences)
+
+
+def test_a_bad_course_costs_its_values_and_nothing_else(pine: District, tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    folder.mkdir()
+    (folder / "manifest.csv").write_text(
+        "propertyName,value\nmanifest.version,1.0\noneroster.version,1.1\nfile.courses,bulk\nfile.classes,bulk\n"
+    )
+    (folder / "courses.csv").write_text(
+        "sourcedId,title,courseCode,orgSourcedId\n,Nameless,N1,district\nk1,Algebra,A1,d\n"
+    )
+    (folder / "classes.csv").write_text(
+        "sourcedId,title,classType,schoolSourcedId,courseSourcedId,termSourcedIds\nc1,First,scheduled,pine,k1,\n"
+    )
+
+    report = pine.upload_paths([folder])
+
+    assert codes(report)["id_missing"] == 1
+    assert pine.rows("SELECT title, course_title FROM class") == [("First", "Algebra")]

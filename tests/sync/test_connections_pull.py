@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from connectors.http.client import HttpClient, HttpRules
 from models import errors
@@ -83,18 +84,19 @@ def test_memory_is_kept_by_what_was_applied_and_given_to_the_next_pull(place: Se
     assert [access.memory for _, _, access in shared.opened] == [Memory(), Memory(), shared.learned]
 
 
-def test_memory_of_a_held_run_is_kept_of_a_failed_one_not(here: Service, shared: Shared) -> None:
+def test_what_is_held_or_failed_moves_no_time_so_its_changes_are_asked_for_again(here: Service, shared: Shared) -> None:
     shared.people |= {f"x{number}": ("student", ("pine",)) for number in range(30)}
+    shared.learned = Memory(full_at="sunday", read_at="monday")
     run(here)
     shared.people = {"s0": ("student", ("pine",)), "t1": ("teacher", ("pine",))}
-    shared.learned = Memory(read_at="held")
+    shared.learned = Memory(full_at="tuesday", read_at="tuesday", refused=("filter",))
     assert run(here).state == "held"
-    assert remembered(here).read_at == "held"
+    assert remembered(here) == Memory(full_at="sunday", read_at="monday", refused=("filter",))
     shared.learned = Memory(read_at="failed")
     shared.error = errors.SourceUnavailableError("The source does not answer.")
     with pytest.raises(errors.SourceUnavailableError):
         run(here)
-    assert remembered(here).read_at == "held"
+    assert remembered(here).read_at == "monday"
 
 
 def test_approved_dry_run_leaves_the_memory_alone(here: Service, shared: Shared) -> None:
@@ -105,10 +107,39 @@ def test_approved_dry_run_leaves_the_memory_alone(here: Service, shared: Shared)
     assert remembered(here) == shared.learned
 
 
-def test_memory_is_not_kept_for_settings_that_changed_meanwhile(here: Service, shared: Shared) -> None:
-    shared.while_pulled = lambda _: connections.set_setting(here, "springfield", "sis", "page_size", "50")
+def test_memory_is_not_kept_for_credentials_that_changed_meanwhile(here: Service, shared: Shared) -> None:
+    fresh = {"client_id": "another", "client_secret": "another"}
+    shared.while_pulled = lambda _: connections.set_credentials(here, "springfield", "sis", fresh)
     assert run(here).state == "applied"
     assert remembered(here) == Memory()
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_roster_pulled_with_settings_that_are_no_more_is_not_applied(
+    place: Service, shared: Shared, dry_run: bool
+) -> None:
+    other = "https://other.example.org/ims/oneroster/v1p1"
+    shared.while_pulled = lambda _: connections.set_setting(place, "springfield", "sis", "base_url", other)
+    with pytest.raises(CancelledError, match="settings of the connection sis were changed"):
+        run(place, dry_run=dry_run)
+    assert tenants.show_tenant(place, "springfield").counts["person"] == 0
+    assert [entry.state for entry in list_runs(place, "springfield")] == ["failed"]
+    shared.while_pulled = lambda _: None
+    assert run(place).state == "applied"
+
+
+def test_database_that_goes_after_the_run_does_not_hide_how_it_ended(
+    here: Service, shared: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object, **__: object) -> None:
+        raise OperationalError(None, None, Exception("gone"))
+
+    monkeypatch.setattr("store.connections.move", gone)
+    monkeypatch.setattr("store.connections.remember", gone)
+    assert run(here).state == "applied"
+    shared.error = DisconnectedError("Off.")
+    with pytest.raises(DisconnectedError):
+        run(here)
 
 
 def test_disconnected_source_removes_nothing_is_noted_and_comes_back(place: Service, shared: Shared) -> None:
@@ -166,8 +197,10 @@ def test_person_who_pauses_or_removes_during_a_run_is_heeded(here: Service, shar
     connections.resume_connection(here, "springfield", "sis")
     shared.error = None
     shared.while_pulled = lambda _: connections.remove_connection(here, "springfield", "sis", by="ann")
-    assert run(here).state == "applied"
+    with pytest.raises(CancelledError, match="was removed while the run was going on"):
+        run(here)
     assert state(here) == ("removed", "removed by ann")
+    assert tenants.show_tenant(here, "springfield").counts["person"] == 0
 
 
 def test_paused_connection_is_refused_with_who_when_and_how(here: Service, shared: Shared) -> None:

@@ -5,7 +5,9 @@ import sqlite3
 import threading
 from pathlib import Path
 
+import msgspec
 import pytest
+from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from models.errors import DistrictActionError, RetryLaterError, RosterSyncError, SettingsError, TenantBusyError
@@ -402,6 +404,20 @@ def test_explain_tells_the_whole_story(pine: District) -> None:
     assert "The role is not one of the known ones." in refused.facts[0]
     nobody = explain.explain(pine.service, "test", "0s1")
     assert "differs only by leading zeros" in "\n".join(nobody.facts)
+
+
+def test_person_is_found_by_a_number_that_the_source_gives_them(oak: District) -> None:
+    oak.upload(district(students=3))
+    numbers = msgspec.json.encode({"sis_id": "0017_%", "state_id": "NY-4"}).decode()
+    with writing(oak.service.engine) as connection:
+        connection.execute(text("UPDATE person SET identifiers = :numbers WHERE id = 2"), {"numbers": numbers})
+    for number in ("0017_%", "NY-4"):
+        told = explain.explain(oak.service, "test", number)
+        assert (told.found, told.status) == (True, "active")
+        assert told.facts[0] == f"No source knows anybody as {number}, but it is a number of #2."
+        assert any(fact.startswith("Affiliation: ") for fact in told.facts)
+    for number in ("0017", "0017ab", "ny-4", "17_%", "sis_id"):
+        assert not explain.explain(oak.service, "test", number).found
 
 
 def test_result_files_repeat_the_rows_and_run_no_formula(oak: District) -> None:

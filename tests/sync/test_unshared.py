@@ -2,10 +2,15 @@
 
 from collections import Counter
 from copy import deepcopy
+from typing import Any
 
+import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connectors.normalize.listing import Listing
+from models.pages import Coverage
 from models.settings import GuardSettings
 from store.database import reading
 from sync import tenants
@@ -120,6 +125,79 @@ def test_a_dry_run_shows_the_same_and_its_plan_applies(pine: District) -> None:
     plans.approve_plan(pine.service, report.run_id, decided_by="tests")
 
     assert pine.rows("SELECT family_name, grades FROM person WHERE given_name = 'Kim3'") == [("Lovelace", '["09"]')]
+
+
+def test_those_that_come_back_without_it_are_measured_with_those_that_have_it(pine: District) -> None:
+    files = district()
+    pine.upload(files)
+    few = deepcopy(files)
+    assert few.users
+    for source_id in STUDENTS[5:]:
+        del few.users[source_id]
+    few.enrollments = [row for row in few.enrollments or [] if row[1] in few.users]
+    for kind in ("person", "affiliation", "enrollment", "guardianship"):
+        tenants.set_setting(pine.service, "test", f"guard.removals_by_kind.{kind}", '{"percent": 100, "floor": 1000}')
+    assert counts(pine.upload(few), "person").archived == 15
+
+    report = pine.upload(_without(files, "grades", STUDENTS[5:]))
+
+    assert counts(report, "person").restored == 15
+    told = next(problem for problem in report.first_problems if problem.code == "field_unshared")
+    assert told.message.startswith("grades is gone from most records at once (15 of 20 people)")
+
+
+def test_what_the_pull_could_not_tell_stays_however_few_have_it(
+    pine: District, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the courses of a small school's classes could not be read."""
+    files = district()
+    assert files.classes
+    pine.upload(files)
+    before = pine.rows("SELECT title, grades, location FROM class ORDER BY id")
+    coverage = Listing.coverage
+
+    def without_grades(self: Listing, *args: Any, **options: Any) -> Coverage:
+        statement = coverage(self, *args, **options)
+        return msgspec.structs.replace(statement, untold=("grades",)) if statement.kind == "class" else statement
+
+    monkeypatch.setattr(Listing, "coverage", without_grades)
+    for source_id in ("c0", "c1"):
+        files.classes[source_id]["grades"] = ""
+
+    report = pine.upload(files)
+    assert pine.rows("SELECT title, grades, location FROM class ORDER BY id") == before
+    assert (counts(report, "class").updated, counts(report, "class").unchanged) == (0, 4)
+    assert "field_unshared" not in codes(report)
+
+    monkeypatch.undo()
+    assert counts(pine.upload(files), "class").updated == 2, "told again, blank is blank"
+
+
+def test_changes_only_do_not_take_bit_by_bit_what_was_kept(pine: District, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = district()
+    pine.upload(files)
+    pine.upload(_without(files, "grades", STUDENTS))
+    before = _grades_and_mail(pine)
+    coverage = Listing.coverage
+
+    def changes_only(self: Listing, doubt: str, *, delta: bool, scope: str | None) -> Coverage:
+        return coverage(self, doubt, delta=True, scope=scope)
+
+    monkeypatch.setattr(Listing, "coverage", changes_only)
+    few = _without(files, "grades", STUDENTS[:3])
+    assert few.users
+    few.users = {source_id: few.users[source_id] | {"givenName": "Ida"} for source_id in STUDENTS[:3]}
+    few.classes = few.enrollments = None
+
+    report = pine.upload(few)
+    assert counts(report, "person").updated == 3
+    assert _grades_and_mail(pine) == before
+    assert counts(pine.upload(few), "person").unchanged == 3
+
+    monkeypatch.undo()
+    again = _without(files, "grades", STUDENTS[:3])
+    pine.upload(again)
+    assert [_grades_and_mail(pine)[source_id][0] for source_id in STUDENTS[:4]] == ["[]", "[]", "[]", '["09"]']
 
 
 def test_one_type_of_identifier_counts_alone(pine: District) -> None:

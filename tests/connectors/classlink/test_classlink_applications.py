@@ -100,8 +100,10 @@ def test_every_try_bears_the_partner_key() -> None:
         b"",
         b"<html>Sign in</html>",
         b'{"applications": [',
+        b'{"applications": [{"name": "\xff"}]}',
+        b'{"applications":' + b"[" * 100_000,
     ],
-    ids=repr,
+    ids=lambda body: repr(body)[:40],
 )
 def test_what_is_not_a_list_is_never_no_districts(body: object, monkeypatch: pytest.MonkeyPatch) -> None:
     fake = FakeClassLink()

@@ -23,6 +23,7 @@ from tests.connectors.classlink.classlink_cases import (
     VERBATIM,
     Asked,
     FakeClassLink,
+    Reply,
     application,
     client_of,
     host_of,
@@ -150,6 +151,15 @@ def test_a_server_without_all_it_needs_is_not_used(server: dict[str, object], tm
     with pytest.raises(SourceProtocolError) as caught:
         list(source_of(client_of(fake), tmp_path, settings(mode="direct")).pull())
     assert SECRET not in caught.value.for_engineer + caught.value.for_admin
+
+
+@pytest.mark.parametrize("body", [b'{"server": {"client_id": "\xff"}}', b'{"server":' + b"[" * 100_000])
+def test_a_server_that_cannot_be_read_is_not_used(body: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = served({"abc123": SECRET})
+    answer = fake.reply
+    monkeypatch.setattr(fake, "reply", lambda asked: Reply(200, body) if "/server" in asked.target else answer(asked))
+    with pytest.raises(SourceProtocolError):
+        list(source_of(client_of(fake), tmp_path, settings(mode="direct")).pull())
 
 
 @pytest.mark.parametrize(

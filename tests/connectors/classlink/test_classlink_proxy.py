@@ -133,7 +133,25 @@ def test_no_path_that_answers_is_a_wrong_setting(tmp_path: Path) -> None:
         pulled(FakeClassLink().behind_proxy(), tmp_path, version_path="ims/oneroster/v9p9")
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>Welcome</html>"], ids=repr)
+def test_a_gateway_that_answers_403_for_a_path_that_it_does_not_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = FakeClassLink().behind_proxy("/proxy/v1p0")
+    answer = fake.reply
+
+    def gateway(asked: Asked) -> Reply:
+        reply = answer(asked)
+        return Reply(403, {"message": "Missing Authentication Token"}) if reply.status == 404 else reply
+
+    monkeypatch.setattr(fake, "reply", gateway)
+    source = source_of(client_of(fake), tmp_path)
+    assert records(list(source.pull()), "person")
+    assert source.memory.proxy_path == "v1p0"
+    with pytest.raises(CredentialsRefusedError, match="version_path"):
+        pulled(fake, tmp_path, version_path="ims/oneroster/v9p9")
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>Welcome</html>", b"[" * 100_000], ids=["empty", "HTML", "deep"])
 def test_a_page_in_place_of_data_does_not_find_the_path(
     body: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

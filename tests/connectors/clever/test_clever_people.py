@@ -115,6 +115,13 @@ def test_someone_with_several_roles_comes_once() -> None:
     ]
 
 
+def test_a_teachers_number_is_a_staff_id_unless_there_is_one() -> None:
+    """As in files, where both are names of the same thing; none of the two is lost."""
+    pulled = pull_users(teacher("tess", teacher_number="7"), teacher("tom", teacher_number="8", staff_id="S-8"))
+    assert person(pulled, "tess").identifiers == (("sis_id", "tess"), ("staff_id", "7"))
+    assert person(pulled, "tom").identifiers == (("sis_id", "tom"), ("staff_id", "S-8"), ("teacher_number", "8"))
+
+
 def test_staff_have_no_primary_school_and_district_admins_none_at_all() -> None:
     pulled = pull_users(
         user(

@@ -148,7 +148,8 @@ def test_a_token_is_used_until_shortly_before_its_end(expires_in: object, used_f
 
 
 @pytest.mark.parametrize(
-    "fields", [{}, {"expires_in": None}, {"expires_in": ""}, {"expires_in": "never"}, {"expires_in": 0}]
+    "fields",
+    [{}, {"expires_in": None}, {"expires_in": ""}, {"expires_in": "never"}, {"expires_in": 0}, {"expires_in": 10**309}],
 )
 def test_a_token_without_an_end_is_used_until_it_is_refused(fields: dict[str, object]) -> None:
     case, clock = (
@@ -207,6 +208,7 @@ HTML = b"<html><title>Sign in</title>s3cret page</html>"
         (refusing(404, message="no"), SettingsError, "token_url"),
         (refusing(405), SettingsError, "token_url"),
         (Say(200, {}, HTML), SettingsError, "token_url"),
+        (Say(200, {}, b"[" * 100_000), SettingsError, "token_url"),
         (Say(200, {}, b""), SettingsError, "token_url"),
         (Say(200, {}, b'["s3cret"]'), SettingsError, "token_url"),
         (refusing(200, message="s3cret"), SettingsError, "token_url"),

@@ -17,6 +17,7 @@ from connectors.watch import Watch
 from models.connections import Memory
 from models.errors import CancelledError, SourceUnavailableError
 from models.pages import Arrival, Coverage, Page
+from models.plan import COLUMNS
 from models.records import Affiliation, Class, Enrollment, Person
 from models.vocabulary import KINDS, LISTINGS
 from tests.connectors.oneroster.oneroster_cases import (
@@ -109,6 +110,22 @@ def test_unstable_courses_are_told_and_hold_nothing_up(tmp_path: Path) -> None:
     assert [problem.code for problem in pulled.arrivals["courses"].problems] == ["listing_unstable"]
     assert pulled.verdict("class") == "complete"
     assert pulled.memory.full_at is None
+
+
+def test_what_courses_cannot_say_is_untold(tmp_path: Path) -> None:
+    def of(provider: FakeProvider, reply: Reply | None = None) -> tuple[str, ...]:
+        provider.quirks.append(lambda asked: reply if asked.collection == "courses" else None)
+        return pull(provider, tmp_path).coverage["class"].untold
+
+    untold = ("course_title", "course_number", "subjects", "grades")
+    assert set(untold) <= set(COLUMNS["class"])
+    assert of(FakeProvider(roster())) == ()
+    assert of(FakeProvider(roster()), Reply(403)) == untold
+    assert of(FakeProvider(roster()), Reply(404)) == untold
+    assert of(FakeProvider(roster(courses=[]))) == untold
+    miscounting = FakeProvider(roster(), total="")
+    miscounting.headers["X-Total-Count"] = "7"
+    assert of(miscounting) == untold
 
 
 # --- changes only ----------------------------------------------------------------------------------------------------------

@@ -89,11 +89,15 @@ def test_both_shapes_in_one_payload(tmp_path: Path) -> None:
             user("5", roles=[]),
             user("6", roles=None),
             user12("7", role="teacher", orgs=["S1"]) | {"roles": role("proctor", "S2")},
+            user12("8", role("teacher", None) | {"orgSourcedId": "S2"}),
+            user12("9", role("student", None), primaryOrg=ref("S2", "org")),
+            user12("10", role("teacher"), role("aide", None), primaryOrg=ref("S2", "org"), orgs=[ref("S3", "org")]),
         ],
     )
     assert [(a.person_source_id, a.school_source_id, a.role) for a in pulled.records("affiliation")] == [
         ("1", "S1", "student"), ("2", "S1", "teacher"), ("3", "S2", "aide"), ("4", "S1", "aide"), ("5", "S1", "student"),
-        ("6", "S1", "student"), ("7", "S2", "proctor"),
+        ("6", "S1", "student"), ("7", "S2", "proctor"), ("8", "S2", "teacher"), ("9", "S2", "student"),
+        ("10", "S1", "teacher"), ("10", "S3", "aide"),
     ]  # fmt: skip
 
 
@@ -149,6 +153,7 @@ def test_a_boolean_that_is_none_is_told(tmp_path: Path) -> None:
         (9, ("09",)),
         (0, ("KG",)),
         ([0, -1], ("KG", "PK")),
+        (["-2", -3, "PK-4"], ("PK",)),
         ("09,10", ("09", "10")),
         (["09,10", "11"], ("09", "10", "11")),
         (["K", None, ""], ("KG",)),
@@ -311,6 +316,20 @@ def test_guardians_from_either_side_are_one_link(tmp_path: Path) -> None:
     assert pulled.records("guardianship") == [Guardianship("1", "G1"), Guardianship("2", "G1"), Guardianship("1", "G2")]
     assert pulled.coverage["guardianship"].received == 3
     assert pulled.verdict("guardianship") == "complete"
+
+
+def test_the_children_of_one_who_is_staff_too(tmp_path: Path) -> None:
+    """1.2 merges the records of a person who teaches and has a child at school."""
+    pulled = of(
+        tmp_path,
+        users=[
+            user("1"),
+            user12("T1", role("teacher"), role("parent"), agents=[ref("1", "user")]),
+            user12("A1", role("principal"), role("guardian"), agents=[ref("1", "user")]),
+            user12("T2", role("teacher"), agents=[ref("1", "user")]),
+        ],
+    )
+    assert pulled.records("guardianship") == [Guardianship("1", "T1"), Guardianship("1", "A1")]
 
 
 @pytest.mark.parametrize("agents", ["G1", ["G1"], {"sourcedId": "G1"}, [{"sourcedId": "G1"}]])
@@ -513,6 +532,28 @@ def test_classes_take_from_their_course_what_they_lack(tmp_path: Path) -> None:
     assert pulled.codes == ["id_missing", "record_malformed", "required_missing", "required_missing", "unknown_course"]
     assert pulled.refusals("class") == [Refusal(4, ("C4",)), Refusal(5, ("C5",))]
     assert pulled.verdict("class") == "complete"
+
+
+def test_a_class_without_a_title_is_called_by_its_course_or_its_code(tmp_path: Path) -> None:
+    pulled = of(
+        tmp_path,
+        courses=[{"sourcedId": "K1", "title": "Grade 3"}, {"sourcedId": "K2", "courseCode": "G3"}],
+        classes=[
+            clazz("C1", title="", course="K1", classCode="3-A"),
+            clazz("C2", title=None, course="K2", classCode="3-B"),
+            clazz("C3", title=" ", classCode="3-C"),
+            clazz("C4", title="", course="K2"),
+            clazz("C5", title="", course="elsewhere"),
+            clazz("C6", title="", course="K1", school=None),
+        ],
+    )
+    assert [(found.source_id, found.title) for found in pulled.records("class")] == [
+        ("C1", "Grade 3"), ("C2", "3-B"), ("C3", "3-C"),
+    ]  # fmt: skip
+    told = [(problem.source_id, problem.code, problem.field) for problem in pulled.problems]
+    assert told == [
+        ("C4", "required_missing", "title"), ("C5", "required_missing", "title"), ("C6", "required_missing", "school"),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
