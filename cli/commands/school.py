@@ -18,7 +18,11 @@ def add(
     tenant: TenantArgument,
     source_id: Annotated[
         str | None,
-        typer.Argument(metavar="[SOURCE_ID]", help="The school's id exactly as in the files.", show_default=False),
+        typer.Argument(
+            metavar="[SOURCE_ID]",
+            help="The school's id exactly as the files or the source give it.",
+            show_default=False,
+        ),
     ] = None,
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="The school's name.", show_default=False)] = None,
     number: Annotated[str | None, typer.Option(metavar="NUMBER", help="The school's number, if it has one.")] = None,
