@@ -1,5 +1,6 @@
 """The console script ``rostersync``: all commands in one place, and the one place where a command's errors end."""
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -36,7 +37,14 @@ app.command()(demo.demo)
 
 def main() -> None:
     """Run the command of this process and leave with its exit code."""
-    sys.exit(execute(sys.argv[1:]))
+    exit_code = execute(sys.argv[1:])
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            # Nobody reads any more. What is left in the buffer would fail once more when Python ends, and change the code.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    sys.exit(exit_code)
 
 
 def execute(arguments: Sequence[str]) -> int:

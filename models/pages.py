@@ -57,7 +57,8 @@ class Coverage(msgspec.Struct, frozen=True):
     a plain sentence for every other verdict ("users.csv could not be read to its end", "delta file"). ``delta``: the
     listing holds changes only, so that an empty one is nothing unusual. ``untold`` names columns (``models.plan.COLUMNS``)
     of the kind that the source could not tell this time (classes whose courses could not be read): blank there means
-    nothing, and what is stored stays.
+    nothing, and what is stored stays. ``untold_roles`` are roles that the source does not show us: whoever is stored with
+    one of them, and what they have by it, is not absent.
     """
 
     kind: Kind
@@ -70,6 +71,7 @@ class Coverage(msgspec.Struct, frozen=True):
     scope: str | None = None
     delta: bool = False
     untold: tuple[str, ...] = ()
+    untold_roles: tuple[str, ...] = ()
 
 
 class Arrival(msgspec.Struct, frozen=True):

@@ -58,6 +58,8 @@ class RemovalFinder:
         in_scope = self._in_scope(kind, ids)
         book.forget_gone(~in_scope)
         absent = book.absent([LISTINGS.index(listing) for listing in covered]) & in_scope
+        if kind == "person":
+            absent &= ~self._with_untold_role(ids)
         orphaned = np.zeros(len(ids), dtype=np.bool_)
         if kind == "class" and (schools := self._removed("school")) is not None:
             ours = book.stored.flags == (ACTIVE | MANAGED)
@@ -91,6 +93,22 @@ class RemovalFinder:
         people, schools, _ = unpack(stored.keys[(stored.flags & ACTIVE) != 0])
         return people[schools == school_id], people[(schools != school_id) & (schools != DISTRICT_SCHOOL_ID)]
 
+    def _untold_codes(self, kind: Kind) -> list[int]:
+        """Codes of the roles that the source does not show."""
+        roles = {
+            role for statement in self._context.coverage if statement.kind == kind for role in statement.untold_roles
+        }
+        return [self._context.roles.code(role) for role in sorted(roles)]
+
+    def _with_untold_role(self, people: Ints) -> Mask:
+        """Who is stored with a role that the source does not show: not being listed says nothing of them."""
+        codes = self._untold_codes("person")
+        if not codes:
+            return np.zeros(len(people), dtype=np.bool_)
+        stored = self._context.relations("affiliation").stored
+        owners, _, roles = unpack(stored.keys[(stored.flags & ACTIVE) != 0])
+        return np.isin(people, owners[np.isin(roles, codes)])
+
     # --- relations -------------------------------------------------------------------------------------------------
 
     def finish_relations(self, kind: Kind) -> None:
@@ -103,11 +121,13 @@ class RemovalFinder:
         listings = [LISTINGS.index(listing) for listing in covered]
         if not any(end is not None for end in ends) and not book.gone.any() and not book.absent(listings).any():
             return  # an unchanged night: nothing to look at
-        first, second, _ = unpack(book.stored.keys)
+        first, second, codes = unpack(book.stored.keys)
         in_scope = self._relations_in_scope(kind, first, second)
         book.forget_gone(~in_scope)
         absent = book.absent(listings)
         absent &= in_scope & ~self._protected(kind, first, second)
+        if kind != "guardianship":
+            absent &= ~np.isin(codes, self._untold_codes(kind))
         orphaned = np.zeros(len(first), dtype=np.bool_)
         for side, removed in zip((first, second), ends, strict=True):
             if removed is not None:

@@ -26,11 +26,13 @@ class Roster(NamedTuple):
     users: Collected[Users]
 
 
-def conclude(staging: Staging, roster: Roster, moved: str, no_contacts: str) -> None:
+def conclude(
+    staging: Staging, roster: Roster, moved: str, no_contacts: str, untold_roles: tuple[str, ...] = ()
+) -> None:
     """Hand all that was read over to ``staging``: arrivals, pages, statements.
 
     ``moved`` is why none of the lists may be whole, "" for no reason. ``no_contacts`` is why guardians are not read, "" if
-    nothing is known against it.
+    nothing is known against it. ``untold_roles`` are those that Clever does not show us.
     """
     _schools(staging, roster.schools, moved)
     if roster.terms:
@@ -42,8 +44,8 @@ def conclude(staging: Staging, roster: Roster, moved: str, no_contacts: str) -> 
         _courses(staging, roster.courses)
     else:
         _refused(staging, "courses", "class")
-    everybody = _users(staging, roster.users, moved)
-    _sections(staging, roster, moved, everybody)
+    everybody = _users(staging, roster.users, moved, untold_roles)
+    _sections(staging, roster, moved, everybody, untold_roles)
     _contacts(staging, roster.users.taker, everybody, no_contacts)
 
 
@@ -72,22 +74,24 @@ def _courses(staging: Staging, courses: Collected[Courses]) -> None:
     staging.arrived(Arrival("courses", "courses", courses.rows, problems=_problems(courses, listing)))
 
 
-def _users(staging: Staging, users: Collected[Users], moved: str) -> Coverage:
+def _users(staging: Staging, users: Collected[Users], moved: str, untold_roles: tuple[str, ...]) -> Coverage:
     """Everybody who is more than a contact; the statement on them is returned, as relations prove no more."""
     taker = users.taker
     people, affiliations = _hand_over(staging, taker.people), _hand_over(staging, taker.affiliations)
     rows = users.rows - taker.contacts_listed
     staging.arrived(Arrival("users", "users", rows, problems=_problems(users, people)))
     everybody = people.coverage(moved or users.doubt, delta=False, scope=None)
+    everybody = structs.replace(everybody, untold_roles=untold_roles)
     staging.state(everybody)
     doubt = _reason(everybody)
     if not doubt and taker.schools_untold:
         doubt = f"{taker.schools_untold} user(s) do not say at which schools they are"
-    staging.state(affiliations.coverage(doubt, delta=False, scope=None))
+    statement = affiliations.coverage(doubt, delta=False, scope=None)
+    staging.state(structs.replace(statement, untold_roles=untold_roles))
     return everybody
 
 
-def _sections(staging: Staging, roster: Roster, moved: str, everybody: Coverage) -> None:
+def _sections(staging: Staging, roster: Roster, moved: str, everybody: Coverage, untold_roles: tuple[str, ...]) -> None:
     sections, users = roster.sections, roster.users.taker
     taker = sections.taker
     unshared = taker.settle(users.arrived)
@@ -103,7 +107,8 @@ def _sections(staging: Staging, roster: Roster, moved: str, everybody: Coverage)
     doubt = _reason(all_classes) or _reason(everybody)
     if not doubt and taker.members_untold:
         doubt = f"{taker.members_untold} section(s) do not say who is in them"
-    staging.state(enrollments.coverage(doubt, delta=False, scope=None))
+    statement = enrollments.coverage(doubt, delta=False, scope=None)
+    staging.state(structs.replace(statement, untold_roles=untold_roles))
 
 
 def _contacts(staging: Staging, users: Users, everybody: Coverage, no_contacts: str) -> None:

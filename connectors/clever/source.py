@@ -31,6 +31,13 @@ _SCOPES: Final = {
     "read:district_admins": "district administrators",
     "read:sections": "sections",
 }
+#: Without these scopes nobody with the role is listed, which must not look as if they had gone.
+_SCOPE_OF_ROLE: Final = {
+    "student": "read:students",
+    "teacher": "read:teachers",
+    "administrator": "read:school_admins",
+    "districtAdministrator": "read:district_admins",
+}
 _CONTACTS_SCOPE: Final = "read:student_contacts"
 _read_districts = page_reader(District)
 
@@ -81,7 +88,7 @@ class CleverSource:
             for name, found in (("terms", terms), ("courses", courses))
             if found is None
         ]
-        conclude(staging, Roster(schools, terms, courses, sections, users), moved, no_contacts)
+        conclude(staging, Roster(schools, terms, courses, sections, users), moved, no_contacts, self._untold_roles())
 
     def _collect(self, name: str, shape: type[R], start: Callable[[], TakerT]) -> Collected[TakerT]:
         """A list without which there is no roster. Raises CredentialsRefusedError if Clever refuses it."""
@@ -96,6 +103,11 @@ class CleverSource:
         if page is None:
             raise _refused("districts")
         return only_district(page, self._token.district_id or self.facts.district_id, self._token.is_given)
+
+    def _untold_roles(self) -> tuple[str, ...]:
+        """The roles that the token may not read; none if nobody knows."""
+        scopes = self.facts.scopes
+        return tuple(role for role, scope in _SCOPE_OF_ROLE.items() if scopes and not _among(scope, scopes))
 
     def _judge_scopes(self) -> str:
         """Say what the token may not read; the answer is why guardians are not read, "" if they are or nobody knows."""

@@ -186,3 +186,29 @@ def test_a_source_that_changes_under_the_pull_loses_nothing(
             assert {statement.verdict for statement in report.coverage} == {"partial"}
             assert all(kind.archived == 0 for kind in report.kinds)
         assert_never_less(old, right, snapshot(service, "test"))
+
+
+@pytest.mark.parametrize("scope", ["read:teachers", "read:students", "read:school_admins", "read:district_admins"])
+def test_people_whom_the_app_may_no_longer_read_stay(
+    scope: str, stored: dict[str, tuple[Path, dict[str, Any]]], tmp_path: Path
+) -> None:
+    """Whoever has the role, and all that they have by it, is not absent; everybody else is brought up to date."""
+    folder, right = _before("clever", stored, tmp_path)
+    shutil.copytree(folder, tmp_path / "data")
+    role = {"read:teachers": "teacher", "read:students": "student"}.get(scope, "")
+    with (
+        open_service(Settings(data_dir=tmp_path / "data", database_url="")) as service,
+        rig("clever", tmp_path, NEW) as stand,
+    ):
+        old = _active(snapshot(service, "test"))
+        stand.server.scopes = tuple(known for known in stand.server.scopes if known != scope)
+        report = _sync(service, stand)
+        now = _active(snapshot(service, "test"))
+    assert report.state == "applied", report.holds
+    classes = {key[1] for key in now if key[0] == "class"}
+    # What belonged to a class that is gone went with it.
+    lost = {key for key in old.keys() - now.keys() if key[0] != "enrollment" or key[2] in classes}
+    assert not [key for key in lost if role and role in key]
+    assert lost <= old.keys() - _active(right).keys(), "whatever went is gone on the next day as well"
+    with_role = {key[1] for key in old if key[0] == "affiliation" and role and role in key}
+    assert with_role <= {key[1] for key in now if key[0] == "person"}
