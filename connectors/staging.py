@@ -23,19 +23,17 @@ class Staging:
         self._arrivals: list[Arrival] = []
         self._coverage: dict[Kind, list[Coverage]] = {kind: [] for kind in KINDS}
 
-    def part(self, kind: Kind, listing: str, file: str = "", *, emitted: bool = True) -> Part:
+    def part(self, kind: Kind, listing: str, file: str = "") -> Part:
         """A new listing with a spool of its own; ``file`` is what people read as its name (the listing's by default).
 
-        One that is not ``emitted`` is merely kept: whoever asked for it hands its pages out through ``emit``.
+        It is merely kept: whoever asked for it hands its pages out through ``emit`` when it is known that they count.
         """
         part = Part(Listing(kind, listing, file or listing, self._page_size), Spool(self._scratch, kind))
         self._parts.append(part)
-        if emitted:
-            self.emit(kind, part.spool.pages)
         return part
 
     def emit(self, kind: Kind, pages: Callable[[], Iterator[Page]]) -> None:
-        """Hand out further pages when the kind's turn comes."""
+        """Hand out pages when the kind's turn comes."""
         self._turns[kind].append(pages)
 
     def arrived(self, arrival: Arrival) -> None:

@@ -24,7 +24,7 @@ class Schools:
     """Takes the list of schools; the district comes first, as the parent of all."""
 
     def __init__(self, staging: Staging, district: School) -> None:
-        self.part = staging.part("school", "schools", emitted=False)
+        self.part = staging.part("school", "schools")
         self._district = district.source_id
         self.part.listing.add(district, 0)
 

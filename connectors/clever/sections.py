@@ -42,10 +42,10 @@ class Sections:
     """Takes the list of sections. ``courses`` is None where Clever does not let us read any; then none is missed."""
 
     def __init__(self, staging: Staging, courses: Mapping[str, Course] | None) -> None:
-        self.classes = staging.part("class", "sections", emitted=False)
-        self.enrollments = staging.part("enrollment", "sections", emitted=False)
+        self.classes = staging.part("class", "sections")
+        self.enrollments = staging.part("enrollment", "sections")
         #: Enrollments as the sections name them, until it is known who of the members came.
-        self._named = staging.part("enrollment", "sections", emitted=False)
+        self._named = staging.part("enrollment", "sections")
         self._courses = courses
         #: Sections that do not say (all of) who is in them.
         self.members_untold = 0

@@ -40,7 +40,7 @@ class Terms:
     """Takes the list of terms."""
 
     def __init__(self, staging: Staging) -> None:
-        self.part = staging.part("term", "terms", emitted=False)
+        self.part = staging.part("term", "terms")
 
     def take(self, records: Sequence[CleverTerm | Malformed], first: int) -> None:
         listing = self.part.listing
@@ -81,7 +81,7 @@ class Courses:
     def __init__(self, staging: Staging) -> None:
         self.by_id: dict[str, Course] = {}
         #: Its pages hold problems only.
-        self.part = staging.part("class", "sections", "courses", emitted=False)
+        self.part = staging.part("class", "sections", "courses")
 
     def take(self, records: Sequence[CleverCourse | Malformed], first: int) -> None:
         """A course that cannot be read is simply not known; its classes are told of."""

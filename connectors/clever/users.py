@@ -46,13 +46,13 @@ class Users:
     """Takes the list of users. Contacts are left out altogether if the settings say so."""
 
     def __init__(self, staging: Staging, settings: CleverSettings) -> None:
-        self.people = staging.part("person", "users", emitted=False)
-        self.affiliations = staging.part("affiliation", "users", emitted=False)
-        self.contacts = staging.part("person", "contacts", emitted=False)
-        self.contact_affiliations = staging.part("affiliation", "contacts", emitted=False)
-        self.guardianships = staging.part("guardianship", "contacts", emitted=False)
+        self.people = staging.part("person", "users")
+        self.affiliations = staging.part("affiliation", "users")
+        self.contacts = staging.part("person", "contacts")
+        self.contact_affiliations = staging.part("affiliation", "contacts")
+        self.guardianships = staging.part("guardianship", "contacts")
         #: Guardianships as the contacts name them, until it is known who of the students came.
-        self._named = staging.part("guardianship", "contacts", emitted=False)
+        self._named = staging.part("guardianship", "contacts")
         self._parts = (
             self.people, self.affiliations, self.contacts, self.contact_affiliations, self.guardianships, self._named,
         )  # fmt: skip

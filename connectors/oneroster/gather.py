@@ -138,7 +138,7 @@ class Gathering:
 
     def _part(self, kind: Kind, collection: Collection) -> Part:
         """A part that is handed out only if the pass that fills it is the one that counts."""
-        return self._staging.part(kind, collection.name, emitted=False)
+        return self._staging.part(kind, collection.name)
 
     def _read(self, collection: Collection, make: Callable[[], R]) -> tuple[R, Pass]:
         """A pass over a collection; another one if there is doubt about the first (reference, 2.3 and 4.1)."""

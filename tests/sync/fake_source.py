@@ -15,7 +15,7 @@ from models.problems import Problem
 from models.records import Affiliation, Class, Enrollment, Person, Record, School
 from models.sources import ConnectionView
 from models.vocabulary import Kind
-from sync import connections
+from sync import connections, tenants
 from sync.service import Service
 
 PAGE = 3
@@ -111,6 +111,14 @@ def add(service: Service, name: str | None = None, **settings: str) -> Connectio
     return connections.add_connection(
         service, "springfield", "oneroster", name, settings={"base_url": BASE_URL, **settings}, credentials=CREDENTIALS
     )
+
+
+def prepared(service: Service) -> Service:
+    """A service with the tenant springfield, its school Pine, and the connection ``sis`` to the fake."""
+    tenants.add_tenant(service, "springfield")
+    tenants.add_school(service, "springfield", "pine", "Pine School")
+    add(service, "sis")
+    return service
 
 
 def use_keys(service: Service, keys: str) -> None:

@@ -17,31 +17,10 @@ from store.database import reading
 from sync import connections, plans, tenants
 from sync.history import get_run, list_runs
 from sync.pull import connections_to_sync, sync
-from sync.secrets import new_key
 from sync.service import Service
 from tests.sync import fake_source
 from tests.sync.district import counts
-from tests.sync.fake_source import SECRET, Shared, add, use_keys
-
-
-@pytest.fixture
-def place(service: Service, shared: Shared) -> Service:
-    if service.settings.database_url:
-        use_keys(service, new_key())
-    return prepared(service)
-
-
-@pytest.fixture
-def here(sqlite_service: Service, shared: Shared) -> Service:
-    """For what does not depend on the database."""
-    return prepared(sqlite_service)
-
-
-def prepared(service: Service) -> Service:
-    tenants.add_tenant(service, "springfield")
-    tenants.add_school(service, "springfield", "pine", "Pine School")
-    add(service, "sis")
-    return service
+from tests.sync.fake_source import SECRET, Shared, add
 
 
 def run(service: Service, connection: str | None = "sis", **options: Any) -> RunReport:

@@ -22,33 +22,13 @@ from sync import plans, tenants
 from sync.history import list_runs
 from sync.problems import LONGEST_ID
 from sync.pull import sync
-from sync.secrets import new_key
 from sync.service import Service, open_service
 from sync.settings import Settings
 from tests.sync.district import codes, counts
-from tests.sync.fake_source import Shared, add, use_keys
+from tests.sync.fake_source import Shared
 
 #: Longer than an index of PostgreSQL can hold, and not to be compressed into it.
 LONG = "".join(f"{number:x}" for number in range(20_000))
-
-
-@pytest.fixture
-def place(service: Service, shared: Shared) -> Service:
-    if service.settings.database_url:
-        use_keys(service, new_key())
-    return prepared(service)
-
-
-@pytest.fixture
-def here(sqlite_service: Service, shared: Shared) -> Service:
-    return prepared(sqlite_service)
-
-
-def prepared(service: Service) -> Service:
-    tenants.add_tenant(service, "springfield")
-    tenants.add_school(service, "springfield", "pine", "Pine School")
-    add(service, "sis")
-    return service
 
 
 def run(service: Service) -> RunReport:

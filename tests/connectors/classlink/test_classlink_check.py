@@ -34,7 +34,10 @@ URL = "https://springfield.example.org"
     ids=repr,
 )
 def test_what_fits(settings: dict[str, Any], credentials: dict[str, Any]) -> None:
+    """These credentials are what makes it fit: without them the same settings are refused."""
     check("classlink", ClassLinkSettings(**settings), ClassLinkCredentials(**credentials))
+    with pytest.raises(SettingsError):
+        check("classlink", ClassLinkSettings(**settings), ClassLinkCredentials())
 
 
 @pytest.mark.parametrize(

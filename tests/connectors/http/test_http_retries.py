@@ -328,8 +328,10 @@ def test_answers_may_be_mocked() -> None:
     )
 
 
-def test_closing_twice_is_fine() -> None:
-    case = scripted(Say())
+def test_closing_ends_the_connections_and_may_be_done_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    case, closed = scripted(Say()), []
+    monkeypatch.setattr(case.script, "close", lambda: closed.append("script"))
     ask(case)
     case.client.close()
+    assert closed
     case.client.close()

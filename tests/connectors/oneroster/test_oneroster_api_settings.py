@@ -58,7 +58,10 @@ def test_what_does_not_fit_is_named(given: dict[str, Any], credentials: OneRoste
      ({"base_url": "http://127.0.0.1:8080/ims/oneroster/v1p1"}, KEYS)],
 )  # fmt: skip
 def test_what_fits(given: dict[str, Any], credentials: OneRosterCredentials) -> None:
+    """These credentials are what makes it fit: without them the same settings are refused."""
     check("oneroster", settings(**given), credentials)
+    with pytest.raises(SettingsError):
+        check("oneroster", settings(**given), OneRosterCredentials())
 
 
 class Authorized(FakeProvider):
