@@ -5,14 +5,17 @@
      │   └─ NotFoundError    the tenant, school, run … that was named does not exist (exit code 2)
      ├─ RetryLaterError      nothing is wrong with the input; wait and try again    (exit code 75)
      │   ├─ TenantBusyError  another run of this tenant is going on
-     │   └─ SourceUnavailableError  the source did not answer, or asked us to wait longer than a run may
+     │   ├─ SourceUnavailableError  the source did not answer, or asked us to wait longer than a run may
+     │   └─ DropNotReadyError       files that were dropped are still growing, or some are missing
      ├─ DistrictActionError  the district has to send or share something else       (exit code 65)
      │   ├─ CredentialsRefusedError  the source refuses our credentials
      │   └─ DisconnectedError        the district has switched us off at the source
      ├─ StalePlanError       the stored roster moved since the plan was made        (exit code 3)
-     └─ StoppedError         the run stopped itself; nothing was changed; needs an engineer (exit code 70)
-         ├─ SourceProtocolError  the source answered something that its protocol does not allow
-         └─ CancelledError       a person stopped the run
+     ├─ StoppedError         the run stopped itself; nothing was changed; needs an engineer (exit code 70)
+     │   ├─ SourceProtocolError  the source answered something that its protocol does not allow
+     │   └─ CancelledError       a person stopped the run
+     │       └─ ParkedError      its worker was told to stop; another one starts it anew
+     └─ NothingNewError        the source holds what was applied before; nothing to do    (exit code 0)
 
 Each error has two texts: ``for_admin`` (the district's or operator's person) and ``for_engineer``. Neither ever holds
 a payload, a name, an e-mail address or a secret.
@@ -27,6 +30,8 @@ class RosterSyncError(Exception):
     exit_code: ClassVar[int] = 1
     code: ClassVar[str] = "error"
 
+    #: Seconds that the source asked us to wait, where it did.
+    retry_after: float | None = None
     #: The run that ended with this error, once there is one.
     run_id: int | None = None
 
@@ -66,6 +71,12 @@ class SourceUnavailableError(RetryLaterError):
     """The source did not answer, failed, or asked for a longer wait than a run's budget allows."""
 
     code = "source_unavailable"
+
+
+class DropNotReadyError(RetryLaterError):
+    """Dropped files are not whole: still growing, or some that this district always sends are missing."""
+
+    code = "drop_not_ready"
 
 
 class DistrictActionError(RosterSyncError):
@@ -111,3 +122,16 @@ class CancelledError(StoppedError):
     """A person stopped the run; the roster is as it was."""
 
     code = "cancelled"
+
+
+class ParkedError(CancelledError):
+    """The worker was told to stop; the roster is as it was, and another worker (or this one, later) starts the run anew."""
+
+    code = "parked"
+
+
+class NothingNewError(RosterSyncError):
+    """The source holds exactly what was applied before, so there was nothing to run. No error to anybody."""
+
+    exit_code = 0
+    code = "nothing_new"

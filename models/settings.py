@@ -44,10 +44,12 @@ class GuardSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TenantSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What an operator can set for a tenant; stored as JSON in its row."""
+    """What an operator can set for a tenant; stored as JSON in its row. ``time_zone`` is an IANA name, by which the days
+    and times of its connections' schedules are meant."""
 
     create_schools: bool = False
     guard: GuardSettings = GuardSettings()
+    time_zone: str = "UTC"
 
 
 class UploadOptions(msgspec.Struct, frozen=True):

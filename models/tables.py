@@ -12,7 +12,17 @@ The columns that every roster row has:
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, Index, LargeBinary, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Double,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlmodel import Field, SQLModel
 
 DISTRICT_SCHOOL_ID = 1
@@ -263,7 +273,9 @@ class Guardianship(SQLModel, table=True):
 class Run(SQLModel, table=True):
     """A run: the spine of all history. ``report`` is the JSON of ``models.report.RunReport``.
 
-    ``base_revision`` is the tenant's revision that the plan (or its held part) was made against.
+    ``base_revision`` is the tenant's revision that the plan (or its held part) was made against. ``slot`` is the scheduled
+    time that the run was for (``models.health.Standing.slot``), None for one that a person started in a terminal.
+    ``cancel_by`` is who asked it to stop.
     """
 
     __tablename__ = "run"
@@ -281,6 +293,8 @@ class Run(SQLModel, table=True):
     decided_by: str | None = None
     report: str = Field(default="{}", sa_type=Text)
     error_code: str | None = None
+    slot: str | None = None
+    cancel_by: str | None = None
 
 
 class Coverage(SQLModel, table=True):
@@ -351,3 +365,116 @@ class PlanChunk(SQLModel, table=True):
     seq: int = Field(primary_key=True)
     operations: int
     payload: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class Schedule(SQLModel, table=True):
+    """When a connection syncs, and how its syncs are doing. No row means: never scheduled, never asked for.
+
+    ``timetable`` is the JSON of ``models.timetable.Timetable``; the columns from ``next_at`` to ``stale_since`` are
+    ``models.health.Standing``. ``job`` names the attempt that is queued or running (at most one per tenant: the unique
+    index), ``queued_at`` since when, ``worker`` who runs it (``worker.id``; None while it is queued), ``taken_at`` since when.
+    """
+
+    __tablename__ = "schedule"
+    __table_args__ = (
+        Index("schedule_due", "next_at"),
+        Index(
+            "schedule_one_job",
+            "tenant_id",
+            unique=True,
+            sqlite_where=text("job IS NOT NULL"),
+            postgresql_where=text("job IS NOT NULL"),
+        ),
+    )
+    connection_id: int = Field(primary_key=True, foreign_key="connection.id", sa_column_kwargs={"autoincrement": False})
+    tenant_id: int = Field(foreign_key="tenant.id")
+    timetable: str = "{}"
+    next_at: str | None = None
+    next_why: str = "scheduled"
+    slot: str = ""
+    window_ends_at: str | None = None
+    attempt: int = 0
+    asked_by: str = ""
+    health: str = "new"
+    health_code: str = ""
+    health_reason: str = ""
+    health_since: str | None = None
+    failures: int = 0
+    failed_slots: int = 0
+    first_failed_at: str | None = None
+    last_run_id: int | None = None
+    last_ended_at: str | None = None
+    last_good_at: str | None = None
+    stale_since: str | None = None
+    job: str | None = None
+    queued_at: str | None = None
+    worker: str | None = None
+    taken_at: str | None = None
+
+
+class Worker(SQLModel, table=True):
+    """A process that runs syncs. ``seen`` is the database's own clock (Unix seconds) when it was last heard of, so that the
+    clocks of several machines need not agree."""
+
+    __tablename__ = "worker"
+    id: str = Field(primary_key=True)
+    host: str
+    pid: int
+    version: str
+    slots: int
+    started_at: str
+    seen: float = Field(sa_type=Double)
+    stopping: bool = False
+
+
+class Budget(SQLModel, table=True):
+    """How much of a connection's requests per minute is left, shared by all processes: a bucket that fills up with time.
+    ``remaining`` was left ``at`` (the database's clock, Unix seconds)."""
+
+    __tablename__ = "budget"
+    connection_id: int = Field(primary_key=True, foreign_key="connection.id", sa_column_kwargs={"autoincrement": False})
+    remaining: float = Field(sa_type=Double)
+    at: float = Field(sa_type=Double)
+
+
+class Contact(SQLModel, table=True):
+    """Whom to tell: the operator (``tenant_id`` null) or a district's contact. ``address`` is an encrypted apprise address,
+    ``shown`` what may be shown of it; ``events`` is a JSON list of ``models.health.Event``, empty for all."""
+
+    __tablename__ = "contact"
+    __table_args__ = (Index("contact_tenant", "tenant_id"),)
+    id: int | None = Field(default=None, primary_key=True)
+    tenant_id: int | None = Field(default=None, foreign_key="tenant.id")
+    name: str
+    address: str
+    shown: str
+    events: str = "[]"
+    created_at: str
+
+
+class Notice(SQLModel, table=True):
+    """Something that people are told of, written in the transaction that changed the state, so that it is told once."""
+
+    __tablename__ = "notice"
+    __table_args__ = (Index("notice_tenant", "tenant_id", "id"),)
+    id: int | None = Field(default=None, primary_key=True)
+    tenant_id: int | None = Field(default=None, foreign_key="tenant.id")
+    connection_id: int | None = Field(default=None, foreign_key="connection.id")
+    run_id: int | None = None
+    event: str
+    code: str = ""
+    reason: str = ""
+    created_at: str
+
+
+class Delivery(SQLModel, table=True):
+    """A notice on its way to a contact. ``state``: waiting, sent, given_up. ``next_at`` is when to try (again)."""
+
+    __tablename__ = "delivery"
+    __table_args__ = (Index("delivery_due", "state", "next_at"),)
+    notice_id: int = Field(primary_key=True, foreign_key="notice.id", sa_column_kwargs={"autoincrement": False})
+    contact_id: int = Field(primary_key=True, foreign_key="contact.id", sa_column_kwargs={"autoincrement": False})
+    state: str = "waiting"
+    attempts: int = 0
+    next_at: str
+    sent_at: str | None = None

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from models.errors import SettingsError
@@ -13,7 +13,10 @@ class Settings(BaseSettings):
     """``database_url`` "" means a SQLite file in ``data_dir``, where result files and logs lie as well.
 
     ``secret_keys`` (comma separated) or the file ``secret_keys_file`` encrypt credentials, see ``sync.secrets``.
-    ``allow_hosts`` (comma separated) may be asked over plain http and may have private addresses.
+    ``secret_keys_command`` is run to print them. ``allow_hosts`` (comma separated) may be asked over plain http and may
+    have private addresses. ``slots`` is how many syncs one worker runs at a time. ``log_format`` "auto": human-readable on
+    a terminal, else JSON. ``health_host`` and ``health_port`` are where a worker answers health and metrics (port 0: not
+    at all). ``stop_seconds`` is how long a worker that is told to stop lets syncs go on before it parks them.
     """
 
     model_config = SettingsConfigDict(env_prefix="ROSTERSYNC_", extra="ignore")
@@ -23,7 +26,13 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     secret_keys: SecretStr = SecretStr("")
     secret_keys_file: str = ""
+    secret_keys_command: str = ""
     allow_hosts: str = ""
+    slots: int = Field(default=4, ge=1, le=64)
+    log_format: Literal["auto", "json", "console"] = "auto"
+    health_host: str = "127.0.0.1"
+    health_port: int = Field(default=8080, ge=0, le=65_535)
+    stop_seconds: float = Field(default=20.0, ge=0, le=3_600)
 
     @property
     def database(self) -> str:
