@@ -1,4 +1,5 @@
-"""``python -m benchmarks``: all measurements on both databases, as Markdown (about half an hour at 100,000 people).
+"""``python -m benchmarks``: all measurements of single districts on both databases, as Markdown (about half an hour at
+100,000 people). ``python -m benchmarks night`` is a night of a thousand tenants.
 
 ``--people 1000000`` is a run of hours. Comparisons that need what is not installed are left out, and say so.
 """
@@ -9,15 +10,18 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import against_dlt, api_district, csv_district
+from benchmarks import against_dlt, api_district, csv_district, night
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run and print section after section."""
+    words = sys.argv[1:] if arguments is None else arguments
+    if words[:1] == ["night"]:
+        return night.main(words[1:])
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--people", type=int, default=100_000)
     parser.add_argument("--repeat", type=int, default=3)
-    given = parser.parse_args(arguments)
+    given = parser.parse_args(words)
     modules = [csv_district, api_district]
     if importlib.util.find_spec("dlt"):
         modules.append(against_dlt)

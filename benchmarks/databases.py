@@ -130,6 +130,11 @@ class PostgresqlDatabases:
             return answer.fetchone()[0] if answer.description else None  # type: ignore[index]
 
 
+def cpu_of(pid: int) -> float:
+    """CPU seconds that a process has used so far, its ended children included; 0 if it is gone."""
+    return sum(_ticks(pid, slice(11, 15))) / os.sysconf("SC_CLK_TCK")
+
+
 def _ticks(pid: int, fields: slice, parent: int | None = None) -> list[int]:
     """Clock ticks from /proc/PID/stat (utime, stime, cutime, cstime); none if gone, or not a child of ``parent``."""
     try:

@@ -1,4 +1,5 @@
-"""Where credentials come from: a file, the environment, or hidden answers at a terminal. Never from the command line."""
+"""Where credentials and addresses come from: a file, the environment, or hidden answers at a terminal. Never from the
+command line."""
 
 import getpass
 import os
@@ -54,6 +55,19 @@ def gather_credentials(
     return found
 
 
+def gather_address(file: Path | None, *, may_ask: bool) -> str:
+    """A contact's address, which holds secrets as well: what stands in ``file`` ("-": standard input) if there is one, else in
+    ROSTERSYNC_CONTACT_ADDRESS, else what a person answers. Raises SettingsError."""
+    if file:
+        return _read(file, "The file with the address cannot be read; check its name.").strip()
+    if address := os.environ.get("ROSTERSYNC_CONTACT_ADDRESS"):
+        return address
+    if not (may_ask and person_is_present()):
+        raise SettingsError("Give the address with --address-file, or in the environment: ROSTERSYNC_CONTACT_ADDRESS.")
+    stderr().print("What you type is not shown.")
+    return _ask("address (an e-mail address, mailtos://…, jsons://…, slack://… and so on): ", "address was")
+
+
 def _useful(names: list[str], enough: Callable[[dict[str, object]], bool]) -> set[str]:
     """Those that make credentials enough which are not without them; with a partner key, say, no client id is needed."""
     chosen = [set(some) for size in range(len(names) + 1) for some in combinations(names, size)]
@@ -61,21 +75,18 @@ def _useful(names: list[str], enough: Callable[[dict[str, object]], bool]) -> se
     return {name for some in able for name in some if some - {name} not in able}
 
 
-def _ask(prompt: str) -> str:
+def _ask(prompt: str, what: str = "credentials were") -> str:
     """A hidden answer. Raises SettingsError where the input ends instead (Ctrl-D)."""
     try:
         return getpass.getpass(prompt).strip()
     except EOFError:
         stderr().print()
-        raise SettingsError("No credentials were given; nothing was changed.") from None
+        raise SettingsError(f"No {what} given; nothing was changed.") from None
 
 
 def _from_file(file: Path) -> dict[str, object]:
     """A JSON object or a TOML table. Nothing of its content goes into an error."""
-    try:
-        content = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError("The credentials file cannot be read; check its name.", type(error).__name__) from None
+    content = _read(file, "The credentials file cannot be read; check its name.")
     decode: Callable[..., Any] = msgspec.json.decode if content.lstrip().startswith("{") else msgspec.toml.decode
     try:
         values = decode(content, type=dict[str, Any])
@@ -84,3 +95,10 @@ def _from_file(file: Path) -> dict[str, object]:
             'The credentials file is neither TOML (client_id = "…") nor JSON ({"client_id": "…"}).'
         ) from None
     return dict(values)
+
+
+def _read(file: Path, trouble: str) -> str:
+    try:
+        return sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(trouble, type(error).__name__) from None

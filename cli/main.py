@@ -6,7 +6,25 @@ from collections.abc import Sequence
 
 import typer
 
-from cli.commands import classlink, connection, db, demo, keys, plan, replay, roster, run, school, sync, tenant, upload
+from cli.commands import (
+    classlink,
+    connection,
+    contact,
+    db,
+    demo,
+    keys,
+    plan,
+    replay,
+    roster,
+    run,
+    schedule,
+    school,
+    serve,
+    status,
+    sync,
+    tenant,
+    upload,
+)
 from cli.failures import EXIT_DONE, EXIT_INTERRUPTED, report_failure, report_interruption
 
 app = typer.Typer(
@@ -21,6 +39,13 @@ app.add_typer(school.app, name="school")
 app.add_typer(connection.app, name="connection")
 app.add_typer(classlink.app, name="classlink")
 app.command()(sync.sync)
+app.add_typer(schedule.app, name="schedule")
+app.command()(schedule.cancel)
+app.command()(status.status)
+app.add_typer(contact.app, name="contact")
+app.command()(contact.notices)
+app.command()(serve.serve)
+app.command()(serve.worker)
 app.command()(upload.upload)
 app.command()(run.runs)
 app.add_typer(run.app, name="run")

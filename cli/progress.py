@@ -18,10 +18,11 @@ UPDATE_EVERY = 0.1
 #: Seconds from which on a wait is told of: shorter ones are the usual pace of a source with a limit.
 WORTH_TELLING = 1.0
 _BAR_WIDTH = 24
-#: What a person calls the six verbs while they go on. Comparing goes on while files are read, so it gets no line.
+#: What a person calls the six verbs, and the fetching of files, while they go on. Comparing goes on while files are read, so
+#: it gets no line.
 _DOING = {
-    "pull": "reading", "check": "checking", "compare": "comparing", "guard": "checking the limits", "apply": "finishing",
-    "report": "reporting",
+    "fetch": "fetching", "pull": "reading", "check": "checking", "compare": "comparing", "guard": "checking the limits",
+    "apply": "finishing", "report": "reporting",
 }  # fmt: skip
 _PLURALS: dict[str, str] = dict(PLURALS.items())
 
@@ -54,7 +55,7 @@ def progress_text(progress: Progress) -> "Text":
         return Text.assemble((f"waiting {progress.waiting:,.0f} s", "bold"), ": ", clean(progress.why))
     storing = progress.step == "apply" and progress.records
     text = Text("storing" if storing else _DOING.get(progress.step, progress.step), style="bold")
-    if progress.records or progress.file:
+    if progress.step != "fetch" and (progress.records or progress.file):
         of_all = f" of {progress.expected:,}" if progress.expected else ""
         text.append(f": {progress.records:,}{of_all} {_words(progress)}", style="not bold")
     if progress.pages:

@@ -1,9 +1,9 @@
-"""The ways in: each turns what a source holds into the records of ``models.records``. CSV files are opened by ``sync.upload``."""
+"""The ways in: each turns what a source holds into the records of ``models.records``. Uploads are opened by ``sync.upload``."""
 
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from connectors import classlink, clever, oneroster
+from connectors import classlink, clever, drops, oneroster
 from connectors.source import Access, Source
 from models.connections import ConnectorName, SourceCredentials, SourceSettings
 
@@ -16,11 +16,13 @@ class Connector(NamedTuple):
     source: Callable[[Any, Any, Access], Source]
 
 
-#: Every connector to an API by its key, which is what ``connection.connector`` stores.
+#: Every connector but uploads by its key, which is what ``connection.connector`` stores.
 CONNECTORS: Final[dict[ConnectorName, Connector]] = {
     "clever": Connector(clever.check, clever.CleverSource),
     "classlink": Connector(classlink.check, classlink.ClassLinkSource),
     "oneroster": Connector(oneroster.check, oneroster.OneRosterSource),
+    "sftp": Connector(drops.check_sftp, drops.sftp_source),
+    "folder": Connector(drops.check_folder, drops.folder_source),
 }
 
 

@@ -1,4 +1,4 @@
-"""What every connector to an API is given, and what it must be able to do."""
+"""What every connector is given, and what it must be able to do."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -32,7 +32,8 @@ class Access:
     """What a connector gets of the outside for one pull: the HTTP client (closed by whoever made it), an empty scratch
     directory, where to report progress, and what it remembered from earlier runs.
 
-    ``now`` is the time in UTC as ISO text, for sources whose answers carry no Date header.
+    ``now`` is the time in UTC as ISO text, for sources whose answers carry no Date header. ``allowed_hosts`` may have
+    private addresses, for sources that are not asked through ``http``.
     """
 
     http: HttpClient
@@ -41,6 +42,7 @@ class Access:
     now: Callable[[], str]
     memory: Memory = field(default_factory=Memory)
     page_size: int = 5_000
+    allowed_hosts: frozenset[str] = frozenset()
 
 
 class Source(Protocol):

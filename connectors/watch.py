@@ -9,7 +9,7 @@ from models.progress import Progress, ProgressCallback
 
 @dataclass(frozen=True)
 class Watch:
-    """``tell`` is given every progress, ``cancelled`` is asked whether to go on."""
+    """``tell`` is given every progress; ``cancelled`` is asked whether to stop, and may raise what the run is to end with."""
 
     tell: ProgressCallback = lambda _progress: None
     cancelled: Callable[[], bool] = lambda: False

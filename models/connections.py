@@ -7,7 +7,10 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
-ConnectorName = Literal["clever", "classlink", "oneroster"]
+ApiConnector = Literal["clever", "classlink", "oneroster"]
+ConnectorName = Literal[ApiConnector, "sftp", "folder"]
+#: Connectors that read files: their records stand in lines, and result files are written of them. "csv" is an upload.
+FILE_CONNECTORS: Final = frozenset({"csv", "sftp", "folder"})
 #: active: it syncs. paused: a person stopped it. disconnected: the source no longer lets us in; every sync asks again.
 #: removed: its credentials are forgotten; what it brought stays.
 ConnectionState = Literal["active", "paused", "disconnected", "removed"]
@@ -18,6 +21,8 @@ Days = Annotated[int, msgspec.Meta(ge=1, le=366)]
 Hours = Annotated[int, msgspec.Meta(ge=0, le=8_784)]
 PerMinute = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 PerMinuteOrNone = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
+Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
+Seconds = Annotated[int, msgspec.Meta(ge=0, le=3_600)]
 
 
 def told(description: str) -> msgspec.Meta:
@@ -136,18 +141,83 @@ class ClassLinkCredentials(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
         return "ClassLinkCredentials(…)"
 
 
-SourceSettings = CleverSettings | OneRosterSettings | ClassLinkSettings
-SourceCredentials = CleverCredentials | OneRosterCredentials | ClassLinkCredentials
+#: What both ways to drop files take.
+OneSchool = Annotated[
+    str | None, told("Source id of the one school that the files are for; left out: for the whole district.")
+]
+StableSeconds = Annotated[Seconds, told("Files are read when they have not changed for so many seconds.")]
+ExpectedFiles = Annotated[
+    tuple[str, ...] | None,
+    told(
+        "Files without which nothing is read, e.g. users.csv, classes.csv; left out: all that came before; blank: none."
+    ),
+]
+DoneFolder = Annotated[
+    str | None, told("Folder that files are moved to once they are applied; left out: they stay where they are.")
+]
+
+
+class SftpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A folder on a district's SFTP server, into which it drops files."""
+
+    host: Annotated[str, told("Name of the SFTP server, e.g. sftp.example.org.")]
+    port: Annotated[Port, told("Its port.")] = 22
+    user: Annotated[str, told("Name to log in with.")]
+    host_key: Annotated[
+        str | None,
+        told("The server's own key: its fingerprint (SHA256:…) or the whole public key. No other is talked to."),
+    ] = None
+    path: Annotated[str, told("Folder that the files are dropped into, as the server names it.")] = "."
+    school: OneSchool = None
+    stable_seconds: StableSeconds = 60
+    expected_files: ExpectedFiles = None
+    done_folder: DoneFolder = None
+
+
+class SftpCredentials(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A password, or a private key with its passphrase if it has one."""
+
+    password: Annotated[str, told("The password.")] = ""
+    private_key: Annotated[
+        str, told("A private key (OpenSSH or PEM), all its lines; from a file or the environment.")
+    ] = ""
+    passphrase: Annotated[str, told("The private key's passphrase, if it has one.")] = ""
+
+    def __repr__(self) -> str:
+        return "SftpCredentials(…)"
+
+
+class FolderSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A folder on the machine that rostersync runs on, or one that is mounted there, into which files are dropped."""
+
+    path: Annotated[str, told("Folder that the files are dropped into, from the root (/srv/drops/springfield).")]
+    school: OneSchool = None
+    stable_seconds: StableSeconds = 60
+    expected_files: ExpectedFiles = None
+    done_folder: DoneFolder = None
+
+
+class NoCredentials(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Of a source that asks for none."""
+
+
+DropSettings = SftpSettings | FolderSettings
+SourceSettings = CleverSettings | OneRosterSettings | ClassLinkSettings | DropSettings
+SourceCredentials = CleverCredentials | OneRosterCredentials | ClassLinkCredentials | SftpCredentials | NoCredentials
 
 SETTINGS_OF: Final[dict[ConnectorName, type[SourceSettings]]] = {
     "clever": CleverSettings,
     "classlink": ClassLinkSettings,
     "oneroster": OneRosterSettings,
+    "sftp": SftpSettings,
+    "folder": FolderSettings,
 }
 CREDENTIALS_OF: Final[dict[ConnectorName, type[SourceCredentials]]] = {
     "clever": CleverCredentials,
     "classlink": ClassLinkCredentials,
     "oneroster": OneRosterCredentials,
+    "sftp": SftpCredentials,
+    "folder": NoCredentials,
 }
 
 
@@ -158,6 +228,9 @@ class Memory(msgspec.Struct, frozen=True):
     same of the last pull of any sort (both ISO, UTC). ``refused`` names what the provider answered "400" to ("sort",
     "filter"). ``page_limit`` is a page size that the provider would not go beyond, by listing. ``proxy_path`` is the
     variant of ClassLink's proxy that answered.
+
+    Of dropped files: ``files`` are the roster files that ever came ("users", "classes"), ``drop_listing`` and ``drop_content``
+    hashes of the drop that was taken last, by its names, sizes and times, and by what is in it.
     """
 
     full_at: str | None = None
@@ -165,3 +238,6 @@ class Memory(msgspec.Struct, frozen=True):
     refused: tuple[str, ...] = ()
     page_limit: dict[str, int] = {}
     proxy_path: str | None = None
+    files: tuple[str, ...] = ()
+    drop_listing: str = ""
+    drop_content: str = ""

@@ -56,7 +56,7 @@ class Standing(msgspec.Struct, frozen=True):
 
     Times are ISO texts in UTC. ``slot`` is the identity of the time that is due or was last due (see ``sync.schedule``),
     ``window_ends_at`` until when its retries go, ``attempt`` how often it was tried. ``failures`` counts attempts in a row
-    that failed, ``failed_slots`` times in a row that were given up, ``first_failed_at`` when that began.
+    that were interrupted, ``failed_slots`` times in a row that were given up, ``first_failed_at`` when that began.
     """
 
     next_at: str | None = None
@@ -141,3 +141,27 @@ class ScheduleView(msgspec.Struct, frozen=True):
     upcoming: list[str]
     next_at: str | None
     standing: Standing
+
+
+class SyncRequest(msgspec.Struct, frozen=True):
+    """``schedule now``: a sync that workers make as soon as one is free. ``workers`` are those alive; ``sentence`` says when it
+    begins."""
+
+    tenant: str
+    connection: str
+    asked_by: str
+    asked_at: str
+    workers: int
+    sentence: str
+
+
+class Cancellation(msgspec.Struct, frozen=True):
+    """``cancel``: what was stopped. run: a run that goes on (``run_id``) stops at its next page; waiting: a sync that was due,
+    queued, to be tried again or asked for does not begin. ``next_at`` is when the connection is synced next."""
+
+    tenant: str
+    connection: str
+    what: Literal["run", "waiting"]
+    run_id: int | None
+    next_at: str | None
+    sentence: str

@@ -6,7 +6,8 @@ import msgspec
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """``step`` is one of the six verbs; ``records`` counts what the step has handled of ``kind`` so far.
+    """``step`` is one of the six verbs, or "fetch" while dropped files are copied; ``records`` counts what the step has handled
+    of ``kind`` so far.
 
     While an API is pulled, ``file`` is the listing, ``pages`` counts its pages so far, ``expected`` is how many records it
     says it has (0: not known), and ``waiting`` is for how many seconds nothing will be asked, ``why`` the reason in words.

@@ -17,7 +17,8 @@ class FileReport(msgspec.Struct, frozen=True):
 
 
 class KindCounts(msgspec.Struct):
-    """What a run does to one kind. ``received`` counts records, not rows; ``held`` counts operations that wait."""
+    """What a run does to one kind. ``received`` counts records, not rows; ``held`` counts operations that wait, ``kept`` what
+    would have gone on other days (``models.timetable.Timetable.add_only``)."""
 
     kind: Kind
     received: int = 0
@@ -28,6 +29,7 @@ class KindCounts(msgspec.Struct):
     restored: int = 0
     refused: int = 0
     held: int = 0
+    kept: int = 0
 
 
 class Hold(msgspec.Struct, frozen=True):
@@ -87,6 +89,10 @@ class RunReport(msgspec.Struct):
 
     Times are ISO 8601 in UTC; ``seconds`` is wall time. ``waits_for`` is "" or who has to act ("district admin").
     ``files`` are a source's listings where the ``connector`` is not csv.
+
+    ``step`` is the verb at which a failed run failed: pull, check, compare, guard or apply. ``steps`` are seconds by verb
+    (records are checked while they are compared), ``waited`` those of the pull in which nothing was asked, because the
+    source's limit of requests was reached.
     """
 
     run_id: int
@@ -112,6 +118,9 @@ class RunReport(msgspec.Struct):
     error: str = ""
     error_for_engineer: str = ""
     connector: str = "csv"
+    step: str = ""
+    steps: dict[str, float] = {}
+    waited: float = 0.0
 
 
 class ChangeView(msgspec.Struct, frozen=True):

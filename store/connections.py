@@ -8,10 +8,11 @@ from sqlalchemy.exc import IntegrityError
 
 from models.connections import ConnectionState
 from models.errors import CancelledError, SettingsError
-from models.tables import Connection, Tenant
+from models.tables import Connection, Contact, Tenant
 from store.database import reading, writing
 
 _CONNECTION = Connection.__table__  # type: ignore[attr-defined]
+_CONTACT = Contact.__table__  # type: ignore[attr-defined]
 _TENANT = Tenant.__table__  # type: ignore[attr-defined]
 
 _TAKEN = (
@@ -45,12 +46,12 @@ def add(
     name: str,
     connector: str,
     settings: str,
-    seal: Callable[[int], str],
+    seal: Callable[[int], str | None],
     now: str,
 ) -> None:
     """Make a connection, or revive a removed one, so that what it once brought is known again.
 
-    ``seal`` is given the connection's id, as encrypted credentials are bound to it. Raises SettingsError when the name
+    ``seal`` is given the connection's id, as encrypted credentials are bound to it; None stands for none. Raises SettingsError when the name
     is taken.
     """
     values = {"settings": settings, "memory": "{}", "state": "active", "state_reason": "", "state_since": now}
@@ -133,12 +134,22 @@ def remember(engine: Engine, row: Connection, memory: str) -> None:
         connection.execute(update(_CONNECTION).where(_CONNECTION.c.id == row.id, same).values(memory=memory))
 
 
-def renew_credentials(engine: Engine, renew: Callable[[str], str]) -> int:
-    """Put all stored credentials through ``renew`` in one transaction; returns how many there are."""
+def sealed_credentials(engine: Engine, connection_id: int) -> str | None:
+    """The credentials of a connection as they are stored now, encrypted."""
+    with reading(engine) as connection:
+        query = select(_CONNECTION.c.credentials).where(_CONNECTION.c.id == connection_id)
+        sealed: str | None = connection.execute(query).scalar_one_or_none()
+    return sealed
+
+
+def renew_secrets(engine: Engine, renew: Callable[[str], str]) -> int:
+    """Put all stored credentials and contacts' addresses through ``renew`` in one transaction; returns how many there are."""
+    renewed = 0
     with writing(engine) as connection:
-        query = select(_CONNECTION.c.id, _CONNECTION.c.credentials).where(_CONNECTION.c.credentials.is_not(None))
-        rows = connection.execute(query).all()
-        for connection_id, credentials in rows:
-            place = _CONNECTION.c.id == connection_id
-            connection.execute(update(_CONNECTION).where(place).values(credentials=renew(credentials)))
-    return len(rows)
+        for table, column in ((_CONNECTION, _CONNECTION.c.credentials), (_CONTACT, _CONTACT.c.address)):
+            for row_id, sealed in connection.execute(select(table.c.id, column).where(column.is_not(None))).all():
+                # What somebody has just replaced is left as it is now.
+                place = (table.c.id == row_id, column == sealed)
+                connection.execute(update(table).where(*place).values({column: renew(sealed)}))
+                renewed += 1
+    return renewed

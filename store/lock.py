@@ -7,7 +7,7 @@ advisory lock), so a process that is killed loses it at once, and nothing has to
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from sqlalchemy import Engine, text
@@ -33,10 +33,21 @@ def tenant_lock(engine: Engine, tenant_id: int, tenant_name: str) -> Iterator[No
 
 
 @contextmanager
-def _file_lock(engine: Engine, tenant_id: int) -> Iterator[bool]:
+def process_lock(engine: Engine, name: str) -> Iterator[bool]:
+    """Whether this process is the only one beside a SQLite database that calls itself ``name``; held while it lasts."""
+    with _locked_file(engine, name) as taken:
+        yield taken
+
+
+def _file_lock(engine: Engine, tenant_id: int) -> AbstractContextManager[bool]:
+    return _locked_file(engine, f"tenant-{tenant_id}")
+
+
+@contextmanager
+def _locked_file(engine: Engine, name: str) -> Iterator[bool]:
     folder = Path(f"{engine.url.database}.locks")
     folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder / f"tenant-{tenant_id}", os.O_RDWR | os.O_CREAT, 0o600)
+    handle = os.open(folder / name, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -51,5 +62,6 @@ def _file_lock(engine: Engine, tenant_id: int) -> Iterator[bool]:
 @contextmanager
 def _advisory_lock(engine: Engine, tenant_id: int) -> Iterator[bool]:
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.detach()  # not one that is kept: the lock ends with the session
         key = {"class": _ADVISORY_CLASS, "tenant": tenant_id}
         yield bool(connection.scalar(text("SELECT pg_try_advisory_lock(:class, :tenant)"), key))

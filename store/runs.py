@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, Engine, delete, select, text, update
@@ -11,6 +12,7 @@ from models.pages import Coverage
 from models.plan import Chunk, decode_chunk, encode_chunk
 from models.problems import Problem
 from models.report import RunReport
+from models.tables import Connection as ConnectionRow
 from models.tables import Coverage as CoverageRow
 from models.tables import PlanChunk, ProblemRow, Run, Tenant
 from models.vocabulary import RESTING_STATES, RunState
@@ -18,6 +20,7 @@ from store.bulk import insert_rows
 from store.database import reading, writing
 
 _RUN = Run.__table__  # type: ignore[attr-defined]
+_CONNECTION = ConnectionRow.__table__  # type: ignore[attr-defined]
 _TENANT = Tenant.__table__  # type: ignore[attr-defined]
 _COVERAGE = CoverageRow.__table__  # type: ignore[attr-defined]
 _PROBLEM = ProblemRow.__table__  # type: ignore[attr-defined]
@@ -27,11 +30,11 @@ INTERRUPTED = "The run was interrupted (its process ended); the roster is as it 
 
 
 def begin_run(
-    engine: Engine, tenant_id: int, connection_id: int, *, dry_run: bool, started_by: str, now: str
+    engine: Engine, tenant_id: int, connection_id: int, *, dry_run: bool, started_by: str, slot: str | None, now: str
 ) -> tuple[int, int]:
     """A new run in state queued, and the tenant's revision. Runs that a killed process left behind are failed.
 
-    Call with the tenant's lock held.
+    Call with the tenant's lock held. ``slot`` is the scheduled time that the run is for.
     """
     with writing(engine) as connection:
         connection.execute(
@@ -43,6 +46,7 @@ def begin_run(
         values = {
             "tenant_id": tenant_id, "connection_id": connection_id, "state": "queued", "dry_run": dry_run,
             "started_by": started_by, "waits_for": "", "base_revision": revision, "created_at": now, "report": "{}",
+            "slot": slot,
         }  # fmt: skip
         run_id = connection.execute(_RUN.insert().values(values).returning(_RUN.c.id)).scalar_one()
     return int(run_id), int(revision)
@@ -53,8 +57,48 @@ def set_state(engine: Engine, run_id: int, state: RunState) -> None:
         connection.execute(update(_RUN).where(_RUN.c.id == run_id).values(state=state))
 
 
-def state_of(connection: Connection, run_id: int) -> str:
-    return str(connection.execute(select(_RUN.c.state).where(_RUN.c.id == run_id)).scalar_one())
+def state_of(connection: Connection, run_id: int, *, lock: bool = False) -> str:
+    """The state of a run; with ``lock`` nobody else changes it before the transaction ends."""
+    query = select(_RUN.c.state).where(_RUN.c.id == run_id)
+    return str(connection.execute(query.with_for_update(key_share=True) if lock else query).scalar_one())
+
+
+class GoingOn(NamedTuple):
+    """A run that is going on, or was left behind by a process that was killed."""
+
+    run_id: int
+    connection: str
+
+
+def going_on(engine: Engine, tenant_id: int) -> list[GoingOn]:
+    """The runs of a tenant that have not ended, oldest first."""
+    query = (
+        select(_RUN.c.id, _CONNECTION.c.name)
+        .join(_CONNECTION, _CONNECTION.c.id == _RUN.c.connection_id)
+        .where(_RUN.c.tenant_id == tenant_id, _RUN.c.state.not_in(sorted(RESTING_STATES)))
+        .order_by(_RUN.c.id)
+    )
+    with reading(engine) as connection:
+        return [GoingOn(int(run_id), str(name)) for run_id, name in connection.execute(query)]
+
+
+def ask_to_stop(engine: Engine, run_id: int, by: str) -> bool:
+    """Ask a run to stop. False when it has ended."""
+    going_on = (_RUN.c.id == run_id, _RUN.c.state.not_in(sorted(RESTING_STATES)))
+    with writing(engine) as connection:
+        return bool(connection.execute(update(_RUN).where(*going_on).values(cancel_by=by)).rowcount)
+
+
+def asked_to_stop(engine: Engine, run_id: int) -> str | None:
+    """Who asked the run to stop, if somebody did."""
+    with reading(engine) as connection:
+        return stop_asked_by(connection, run_id)
+
+
+def stop_asked_by(connection: Connection, run_id: int) -> str | None:
+    """As ``asked_to_stop``, in a transaction that is open."""
+    by: str | None = connection.execute(select(_RUN.c.cancel_by).where(_RUN.c.id == run_id)).scalar_one()
+    return by
 
 
 def revision_of(connection: Connection, tenant_id: int, *, lock: bool = False) -> int:
@@ -94,8 +138,11 @@ def save_failure(
     coverage: Sequence[Coverage],
     problems: Sequence[Problem],
 ) -> None:
-    """The end of a run that changed nothing, with all that it had found until then."""
+    """The end of a run that changed nothing, with all that it had found until then. One that has ended stays as it is: a
+    session can be cut off between its commit and the word that it was made."""
     with writing(engine) as connection:
+        if state_of(connection, run_id, lock=True) in RESTING_STATES:
+            return
         save_findings(connection, run_id, tenant_id, coverage, problems)
         save_report(connection, run_id, report, base_revision=0)
         connection.execute(update(_RUN).where(_RUN.c.id == run_id).values(error_code=code))
@@ -149,15 +196,15 @@ def drop_plan(connection: Connection, run_id: int) -> None:
     connection.execute(delete(_CHUNK).where(_CHUNK.c.run_id == run_id))
 
 
-def supersede(connection: Connection, run_id: int, connection_id: int, *, dry_run: bool) -> list[int]:
-    """A newer run takes the place of the plans that wait on the same connection: they are discarded.
-
-    A dry run only replaces earlier dry runs; a held plan goes on waiting beside it.
-    """
-    states = ["planned"] if dry_run else ["planned", "held"]
-    query = select(_RUN.c.id).where(_RUN.c.connection_id == connection_id, _RUN.c.state.in_(states), _RUN.c.id < run_id)
-    older = [int(found) for found in connection.execute(query).scalars()]
-    for found in older:
+def supersede(connection: Connection, run_id: int, connection_id: int, *, held: bool) -> list[tuple[int, str]]:
+    """A newer run takes the place of the plans that wait on the same connection, with ``held`` of the held ones too: they
+    are discarded. Returns their ids, and the states in which they waited."""
+    states = ["planned", "held"] if held else ["planned"]
+    query = select(_RUN.c.id, _RUN.c.state).where(
+        _RUN.c.connection_id == connection_id, _RUN.c.state.in_(states), _RUN.c.id < run_id
+    )
+    older = [(int(found), str(state)) for found, state in connection.execute(query)]
+    for found, _ in older:
         drop_plan(connection, found)
         connection.execute(
             update(_RUN).where(_RUN.c.id == found).values(state="discarded", waits_for="", decided_by=f"run {run_id}")

@@ -5,10 +5,12 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Connection as DatabaseConnection
-from sqlalchemy import Engine, func, insert, select, update
+from sqlalchemy import Engine, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from models.health import Reason, Standing
+from models.report import RunReport
 from models.tables import Connection, Run, Schedule, Tenant
 from store.database import is_sqlite, reading, writing
 
@@ -19,6 +21,7 @@ _RUN = Run.__table__  # type: ignore[attr-defined]
 
 #: States of a connection in which its time comes. A disconnected one is asked, as only its source can let us in again.
 _ABLE = ("active", "disconnected")
+_NO_JOB: dict[str, Any] = {"job": None, "queued_at": None, "worker": None, "taken_at": None}
 
 
 class Scheduled(msgspec.Struct, frozen=True):
@@ -53,19 +56,38 @@ def find(engine: Engine, connection_id: int) -> Schedule | None:
 def save(engine: Engine, connection_id: int, tenant_id: int, values: Mapping[str, Any]) -> None:
     """Make a connection's schedule row, or change it: ``values`` are columns of it."""
     with writing(engine) as connection:
-        changed = connection.execute(
-            update(_SCHEDULE).where(_SCHEDULE.c.connection_id == connection_id).values(**values)
-        )
-        if not changed.rowcount:
-            row = Schedule(connection_id=connection_id, tenant_id=tenant_id).model_dump() | dict(values)
-            connection.execute(insert(_SCHEDULE).values(row))
+        opened(connection, connection_id, tenant_id)
+        _change(connection, connection_id, values)
+
+
+def opened(connection: DatabaseConnection, connection_id: int, tenant_id: int) -> Schedule:
+    """The schedule row of a connection, made if there is none; nobody else changes it before the transaction ends."""
+    made = Schedule(connection_id=connection_id, tenant_id=tenant_id).model_dump()
+    new = sqlite.insert(_SCHEDULE) if is_sqlite(connection) else postgresql.insert(_SCHEDULE)
+    connection.execute(new.values(made).on_conflict_do_nothing())
+    query = select(_SCHEDULE).where(_SCHEDULE.c.connection_id == connection_id)
+    locking = query if is_sqlite(connection) else query.with_for_update()
+    return Schedule(**connection.execute(locking).mappings().one())
+
+
+def set_timetable(connection: DatabaseConnection, connection_id: int, timetable: str) -> None:
+    """Store another timetable (JSON); what the row is due for stays."""
+    _change(connection, connection_id, {"timetable": timetable})
 
 
 def ask(engine: Engine, connection_id: int, tenant_id: int, slot: str, by: str, now: str) -> None:
-    """Make a connection due at once because a person asked. What is queued or running already goes on as it is."""
+    """Make a connection due at once because a person asked. What runs already goes on as it is; what waits in the queue is
+    queued anew, before all that nobody asked for."""
     why: Reason = "asked"
     values = {"next_at": now, "next_why": why, "slot": slot, "window_ends_at": None, "attempt": 0, "asked_by": by}
-    save(engine, connection_id, tenant_id, values)
+    with writing(engine) as connection:
+        row = opened(connection, connection_id, tenant_id)
+        waits_behind = row.job is not None and row.worker is None and row.next_why != why
+        _change(connection, connection_id, values | (_NO_JOB if waits_behind else {}))
+
+
+def _change(connection: DatabaseConnection, connection_id: int, values: Mapping[str, Any]) -> None:
+    connection.execute(update(_SCHEDULE).where(_SCHEDULE.c.connection_id == connection_id).values(**values))
 
 
 # --- what is due ------------------------------------------------------------------------------------------------------
@@ -81,7 +103,8 @@ def due(engine: Engine, now: str, limit: int) -> list[Scheduled]:
         _CONNECTION.c.state.in_(_ABLE),
     )
     order = ((_SCHEDULE.c.next_why != "asked"), _SCHEDULE.c.next_at, _SCHEDULE.c.connection_id)
-    return _scheduled(engine, *wanted, order=order, limit=limit)
+    with reading(engine) as connection:
+        return _scheduled(connection, *wanted, order=order, limit=limit)
 
 
 def all_scheduled(engine: Engine, tenant_id: int | None = None) -> list[Scheduled]:
@@ -89,20 +112,25 @@ def all_scheduled(engine: Engine, tenant_id: int | None = None) -> list[Schedule
     wanted = [_CONNECTION.c.state != "removed"]
     if tenant_id is not None:
         wanted.append(_SCHEDULE.c.tenant_id == tenant_id)
-    return _scheduled(engine, *wanted, order=(_TENANT.c.name, _CONNECTION.c.id))
+    with reading(engine) as connection:
+        return _scheduled(connection, *wanted, order=(_TENANT.c.name, _CONNECTION.c.id))
 
 
 def in_flight(engine: Engine) -> list[Scheduled]:
     """Rows whose job is queued or running."""
-    return _scheduled(engine, _SCHEDULE.c.job.is_not(None), order=(_SCHEDULE.c.queued_at,))
+    with reading(engine) as connection:
+        return _scheduled(connection, _SCHEDULE.c.job.is_not(None), order=(_SCHEDULE.c.queued_at,))
 
 
 def scheduled_connection(engine: Engine, connection_id: int) -> Scheduled | None:
     """One row with its names; None if the connection was never scheduled."""
-    return next(iter(_scheduled(engine, _SCHEDULE.c.connection_id == connection_id, order=())), None)
+    with reading(engine) as connection:
+        return next(iter(_scheduled(connection, _SCHEDULE.c.connection_id == connection_id)), None)
 
 
-def _scheduled(engine: Engine, *wanted: Any, order: Sequence[Any], limit: int | None = None) -> list[Scheduled]:
+def _scheduled(
+    connection: DatabaseConnection, *wanted: Any, order: Sequence[Any] = (), limit: int | None = None
+) -> list[Scheduled]:
     query = (
         select(
             _SCHEDULE,
@@ -119,8 +147,7 @@ def _scheduled(engine: Engine, *wanted: Any, order: Sequence[Any], limit: int | 
         .order_by(*order)
         .limit(limit)
     )
-    with reading(engine) as connection:
-        rows = [dict(row) for row in connection.execute(query).mappings()]
+    rows = [dict(row) for row in connection.execute(query).mappings()]
     names = [
         tuple(row.pop(key) for key in
               ("tenant_name", "tenant_settings", "connection_name", "connector", "state", "state_reason"))
@@ -150,49 +177,84 @@ def claim(engine: Engine, row: Schedule, job: str, now: str) -> bool:
 
 def take(engine: Engine, connection_id: int, job: str, worker: str, now: str) -> Scheduled | None:
     """A worker begins (or begins anew) with a job; from now on the apply of an earlier worker's attempt is refused
-    (``check_taken``). None when the job is settled already."""
+    (``is_taken``). The row is as it was before: its ``worker`` is the one who began with the job and is gone, which counts
+    as a failure. None when the job is settled already."""
     with writing(engine) as connection:
-        place = (_SCHEDULE.c.connection_id == connection_id, _SCHEDULE.c.job == job)
-        taken = connection.execute(update(_SCHEDULE).where(*place).values(worker=worker, taken_at=now)).rowcount
-    return scheduled_connection(engine, connection_id) if taken else None
+        # Waits for an earlier worker that is just applying; then its run is there to be found (`run_of_slot`).
+        row = locked_job(connection, connection_id, job)
+        if row is None:
+            return None
+        failures = row.failures + (row.worker not in (None, worker))
+        (before,) = _scheduled(connection, _SCHEDULE.c.connection_id == connection_id)
+        _change(connection, connection_id, {"worker": worker, "taken_at": now, "failures": failures})
+        return before
 
 
 def is_taken(connection: DatabaseConnection, connection_id: int, job: str, worker: str) -> bool:
     """Whether the job is still this worker's. In the transaction that applies: on PostgreSQL the row stays locked, so that
     nobody else can take it before that transaction ends."""
-    place = (_SCHEDULE.c.connection_id == connection_id, _SCHEDULE.c.job == job, _SCHEDULE.c.worker == worker)
-    query = select(_SCHEDULE.c.connection_id).where(*place)
-    return connection.execute(query if is_sqlite(connection) else query.with_for_update()).first() is not None
+    row = locked_job(connection, connection_id, job)
+    return row is not None and row.worker == worker
 
 
-def settle(connection: DatabaseConnection, connection_id: int, job: str, standing: Standing) -> bool:
-    """End a job: the row stands as ``standing`` says, but for what a person asked for meanwhile. False when it was ended
-    already."""
-    place = (_SCHEDULE.c.connection_id == connection_id, _SCHEDULE.c.job == job)
-    row = connection.execute(select(_SCHEDULE).where(*place)).mappings().first()
-    if row is None:
-        return False
+def locked_job(connection: DatabaseConnection, connection_id: int, job: str) -> Schedule | None:
+    """The row of a job that is not settled yet; nobody else changes it before the transaction ends."""
+    query = select(_SCHEDULE).where(_SCHEDULE.c.connection_id == connection_id, _SCHEDULE.c.job == job)
+    row = connection.execute(query if is_sqlite(connection) else query.with_for_update()).mappings().first()
+    return Schedule(**row) if row else None
+
+
+def end_job(connection: DatabaseConnection, row: Schedule, slot: str, standing: Standing) -> None:
+    """End the job of a locked row, which was for ``slot``: it stands as ``standing`` says, but for what a person asked for
+    meanwhile, which is still to come."""
     values = msgspec.structs.asdict(standing)
-    if row["next_why"] == "asked" and row["taken_at"] and row["next_at"] > row["taken_at"]:
+    if row.next_why == "asked" and row.slot != slot:
         for name in ("next_at", "next_why", "slot", "window_ends_at", "attempt", "asked_by"):
-            values[name] = row[name]
-    values |= {"job": None, "queued_at": None, "worker": None, "taken_at": None}
-    return bool(connection.execute(update(_SCHEDULE).where(*place).values(**values)).rowcount)
+            values[name] = getattr(row, name)
+    _change(connection, row.connection_id, values | _NO_JOB)
+
+
+def restand(connection: DatabaseConnection, row: Schedule, standing: Standing) -> bool:
+    """Let a row without a job stand otherwise, if it still is due as it was (somebody may have asked for a sync, or set
+    another timetable, meanwhile)."""
+    place = (
+        _SCHEDULE.c.connection_id == row.connection_id,
+        _SCHEDULE.c.job.is_(None),
+        _SCHEDULE.c.next_at.is_not_distinct_from(row.next_at),
+        _SCHEDULE.c.stale_since.is_not_distinct_from(row.stale_since),
+    )
+    changed = connection.execute(update(_SCHEDULE).where(*place).values(**msgspec.structs.asdict(standing)))
+    return bool(changed.rowcount)
 
 
 # --- what the run history says ----------------------------------------------------------------------------------------
 
 
-def run_of_slot(engine: Engine, connection_id: int, slot: str) -> int | None:
-    """The run that ended well for a slot, if there is one: an attempt that died after it had applied is not done again."""
-    ended_well = _RUN.c.state.in_(("applied", "held"))
+def run_of_slot(connection: DatabaseConnection, row: Schedule, slot: str) -> RunReport | None:
+    """What a run for a slot came to that ended well and that the row does not know of: who made it did not live to say so,
+    or never heard that its transaction was committed."""
     query = (
-        select(func.max(_RUN.c.id))
-        .where(_RUN.c.connection_id == connection_id, _RUN.c.slot == slot, ended_well, _RUN.c.dry_run.is_(False))
-    )  # fmt: skip
+        select(_RUN.c.report)
+        .where(
+            _RUN.c.tenant_id == row.tenant_id,
+            _RUN.c.connection_id == row.connection_id,
+            _RUN.c.id > (row.last_run_id or 0),
+            _RUN.c.slot == slot,
+            _RUN.c.state.in_(("applied", "held")),
+            _RUN.c.dry_run.is_(False),
+        )
+        .order_by(_RUN.c.id.desc())
+        .limit(1)
+    )
+    found = connection.execute(query).scalar_one_or_none()
+    return msgspec.json.decode(found, type=RunReport) if found is not None else None
+
+
+def records_received(engine: Engine, run_id: int) -> int:
+    """How many records a run received."""
     with reading(engine) as connection:
-        found = connection.execute(query).scalar_one_or_none()
-    return int(found) if found is not None else None
+        report = connection.execute(select(_RUN.c.report).where(_RUN.c.id == run_id)).scalar_one_or_none()
+    return sum(kind.received for kind in msgspec.json.decode(report, type=RunReport).kinds) if report else 0
 
 
 def last_good(connection: DatabaseConnection, connection_ids: Sequence[int] | None = None) -> dict[int, str]:
@@ -206,3 +268,8 @@ def last_good(connection: DatabaseConnection, connection_ids: Sequence[int] | No
         wanted.append(_RUN.c.connection_id.in_(connection_ids))
     query = select(_RUN.c.connection_id, func.max(_RUN.c.finished_at)).where(*wanted).group_by(_RUN.c.connection_id)
     return {int(connection_id): str(at) for connection_id, at in connection.execute(query) if at}
+
+
+def tenant_settings(connection: DatabaseConnection, tenant_id: int) -> str:
+    """The settings of a tenant, as they are stored (JSON)."""
+    return str(connection.execute(select(_TENANT.c.settings).where(_TENANT.c.id == tenant_id)).scalar_one())

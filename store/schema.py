@@ -6,9 +6,12 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
-from store.database import reading, writing
+from store.database import is_sqlite, reading, writing
+
+#: An advisory lock of PostgreSQL of our own ("rostersy").
+_MIGRATION_LOCK = 0x726F737465727379
 
 
 def _config() -> Config:
@@ -36,9 +39,14 @@ def current_version(engine: Engine) -> str | None:
 
 
 def upgrade(engine: Engine) -> None:
-    """Run all migrations that are missing, in one transaction. Nothing happens to a database that is up to date."""
+    """Run all migrations that are missing, in one transaction. Nothing happens to a database that is up to date.
+
+    Processes that begin at the same time wait for each other; who comes second finds nothing to do.
+    """
     config = _config()
     with writing(engine) as connection:
+        if not is_sqlite(connection):  # there a writer waits for the other anyway
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 

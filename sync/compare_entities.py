@@ -239,7 +239,8 @@ class EntityComparer:
         effective = book.mark_gone(keys)
         self._context.tombstones += int(np.count_nonzero(effective))
         lines = np.asarray(page.lines, dtype=np.int64)
-        self._context.outcomes.mark(page.file, lines[effective], outcomes.DELETED)
+        action = outcomes.UNCHANGED if self._context.add_only else outcomes.DELETED
+        self._context.outcomes.mark(page.file, lines[effective], action)
         for index in np.flatnonzero(~effective & ~book.is_listed(keys)).tolist():
             self._problem(page, index, "tombstone_unknown", "")
 

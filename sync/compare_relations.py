@@ -228,7 +228,8 @@ class RelationComparer:
         listed[resolved] = book.is_listed(keys)
         self._context.tombstones += int(np.count_nonzero(effective))
         lines = np.asarray(page.lines, dtype=np.int64)
-        self._context.outcomes.mark(page.file, lines[effective], outcomes.DELETED)
+        action = outcomes.UNCHANGED if self._context.add_only else outcomes.DELETED
+        self._context.outcomes.mark(page.file, lines[effective], action)
         self._problems(page, ~effective & ~listed, "tombstone_unknown", "")
 
     def _problems(self, page: Page, rows: Mask, code: str, field: str) -> None:

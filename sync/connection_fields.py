@@ -124,7 +124,7 @@ def environment_name(credential: str) -> str:
 def with_credentials(connector: ConnectorName, values: Mapping[str, object]) -> SourceCredentials:
     """Credentials by name; blank ones are not given. Raises SettingsError that quotes nothing of what was given."""
     kind = CREDENTIALS_OF[connector]
-    names = ", ".join(kind.__struct_fields__)
+    names = ", ".join(kind.__struct_fields__) or "none"
     if not set(values) <= set(kind.__struct_fields__):
         raise SettingsError(f"There is a name among the credentials that {connector} does not know; it takes: {names}.")
     wrong = [name for name, value in values.items() if not isinstance(value, str)]

@@ -1,21 +1,30 @@
 """Connections to sources: adding, showing, changing, pausing, removing; and opening one to be read."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import NamedTuple
+
+import structlog
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
 import connectors
 from connectors.http.client import HttpClient, HttpRules, Observer
+from connectors.http.pace import Ask
 from connectors.watch import Watch
-from models.connections import ConnectorName, Memory, SourceCredentials, SourceSettings
+from models.budget import Grant
+from models.connections import ConnectorName, DropSettings, Memory, SourceCredentials, SourceSettings
 from models.errors import NotFoundError, SettingsError
 from models.sources import ConnectionSummary, ConnectionView, SettingView
 from models.tables import Connection
+from store import budgets
 from store import connections as store
 from store.tenants import MANUAL
 from sync import secrets
 from sync.clock import now
 from sync.connection_fields import (
     connector_named,
+    credential_fields,
     given,
     read_credentials,
     read_memory,
@@ -26,8 +35,11 @@ from sync.connection_fields import (
     with_settings,
 )
 from sync.history import list_runs
+from sync.replan import replan_after_pause
 from sync.service import Service
 from sync.tenants import tenant_and_settings
+
+log = structlog.get_logger("rostersync.connections")
 
 #: The connector of uploaded files; its connections have no settings.
 FILES = "csv"
@@ -65,7 +77,7 @@ def add_connection(
     connectors.check(kind, chosen, secret)
     store.add(
         service.engine, tenant_id, name, kind, stored_settings(chosen),
-        lambda added: secrets.seal(service.settings, tenant_id, added, secret), now(),
+        lambda added: _sealed(service, tenant_id, added, secret), now(),
     )  # fmt: skip
     return show_connection(service, tenant, name)
 
@@ -99,6 +111,11 @@ def connector_of(service: Service, tenant: str, name: str) -> ConnectorName:
     return connector_named(_of_api(service, tenant, name)[1].connector)
 
 
+def _sealed(service: Service, tenant_id: int, connection_id: int, secret: SourceCredentials) -> str | None:
+    """Credentials, encrypted; None where there are none to be had, so that no key is needed."""
+    return secrets.seal(service.settings, tenant_id, connection_id, secret) if secret.__struct_fields__ else None
+
+
 def _fit(connector: ConnectorName, settings: SourceSettings, credentials: SourceCredentials) -> bool:
     try:
         connectors.check(connector, settings, credentials)
@@ -122,8 +139,10 @@ def set_credentials(service: Service, tenant: str, name: str, credentials: Mappi
     connection_id, row = _of_api(service, tenant, name)
     kind = connector_named(row.connector)
     secret = with_credentials(kind, credentials)
+    if not credential_fields(kind):
+        raise SettingsError(f"The connection {name} needs no credentials: nobody asks for any at a {kind}.")
     connectors.check(kind, read_settings(kind, row.settings), secret)
-    sealed = secrets.seal(service.settings, row.tenant_id, connection_id, secret)
+    sealed = _sealed(service, row.tenant_id, connection_id, secret)
     store.change(service.engine, connection_id, credentials=sealed)
     return show_connection(service, tenant, name)
 
@@ -179,8 +198,9 @@ def pause_connection(service: Service, tenant: str, name: str, reason: str, *, b
 
 
 def resume_connection(service: Service, tenant: str, name: str) -> ConnectionView:
-    """Let syncs go on. Raises SettingsError."""
-    connection_id, _ = _of_api(service, tenant, name)
+    """Let syncs go on: at once what is due while its time lasts, else at the next time. Raises SettingsError."""
+    connection_id, row = _of_api(service, tenant, name)
+    replan_after_pause(service.engine, connection_id, row.tenant_id)
     store.move(service.engine, connection_id, ("paused", "disconnected"), "active", "", now())
     return show_connection(service, tenant, name)
 
@@ -192,9 +212,10 @@ def remove_connection(service: Service, tenant: str, name: str, *, by: str) -> C
     return show_connection(service, tenant, name)
 
 
-def renew_all_credentials(service: Service) -> int:
-    """Encrypt all stored credentials anew with the first key; returns how many. All or none. Raises SettingsError."""
-    return store.renew_credentials(service.engine, lambda sealed: secrets.renew(service.settings, sealed))
+def renew_all_secrets(service: Service) -> int:
+    """Encrypt all stored credentials and contacts' addresses anew with the first key; returns how many. All or none. Raises
+    SettingsError."""
+    return store.renew_secrets(service.engine, lambda sealed: secrets.renew(service.settings, sealed))
 
 
 # --- opening ----------------------------------------------------------------------------------------------------------
@@ -209,20 +230,52 @@ def open_connection(service: Service, tenant: str, name: str) -> OpenConnection:
     return OpenConnection(connection_id, row, kind, settings, credentials, read_memory(row.memory))
 
 
-def open_http(service: Service, settings: SourceSettings, watch: Watch, observe: Observer | None = None) -> HttpClient:
-    """The HTTP client for a connection's settings, by the operator's rules; the caller closes it. Raises SettingsError."""
-    rules = HttpRules(allowed_hosts=service.settings.allowed_hosts, requests_per_minute=settings.requests_per_minute)
-    return HttpClient(rules, watch, observe=observe)
+def open_http(
+    service: Service,
+    settings: SourceSettings,
+    watch: Watch,
+    observe: Observer | None = None,
+    *,
+    connection_id: int | None = None,
+) -> HttpClient:
+    """The HTTP client for a connection's settings, by the operator's rules; the caller closes it. Raises SettingsError.
+
+    With ``connection_id`` the connection's requests per minute are those of all processes together.
+    """
+    per_minute = 0 if isinstance(settings, DropSettings) else settings.requests_per_minute
+    rules = HttpRules(allowed_hosts=service.settings.allowed_hosts, requests_per_minute=per_minute)
+    permits: Ask | None = None
+    if connection_id is not None and per_minute:
+        permits = partial(_part_of_budget, service.engine, connection_id, per_minute)
+    return HttpClient(rules, watch, observe=observe, permits=permits)
+
+
+def _part_of_budget(engine: Engine, connection_id: int, per_minute: int) -> Grant | None:
+    try:
+        return budgets.take(engine, connection_id, per_minute)
+    except DBAPIError as error:
+        log.warning("the budget cannot be asked", connection=connection_id, error=type(error).__name__)
+        return None
 
 
 def _credentials(service: Service, connection_id: int, row: Connection) -> SourceCredentials:
+    kind = connector_named(row.connector)
+    if not credential_fields(kind):
+        return with_credentials(kind, {})
     if row.credentials is None:
         raise SettingsError(
             f"The connection {row.name} has no credentials; give them with: rostersync connection set TENANT "
             f"{row.name} --credentials"
         )
-    opened = secrets.unseal(service.settings, row.tenant_id, connection_id, row.credentials)
-    return read_credentials(connector_named(row.connector), opened)
+    try:
+        opened = secrets.unseal(service.settings, row.tenant_id, connection_id, row.credentials)
+    except secrets.WrongKeyError:
+        # All may have been encrypted anew, and the old key taken away, since the row was read.
+        sealed = store.sealed_credentials(service.engine, connection_id)
+        if sealed in (None, row.credentials):
+            raise
+        opened = secrets.unseal(service.settings, row.tenant_id, connection_id, sealed)
+    return read_credentials(kind, opened)
 
 
 def _named(service: Service, tenant: str, name: str) -> tuple[int, Connection]:

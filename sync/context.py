@@ -57,6 +57,8 @@ class Context:
     problems: ProblemLog
     outcomes: Outcomes
     plan: ChunkFile
+    #: Nothing is removed, whatever the source says of it.
+    add_only: bool = False
     #: How many records would lose their value of a field (``sync.unshared``).
     blanked: Counter[tuple[Kind, str]] = field(default_factory=Counter)
     #: Those of them that come back after they were archived.

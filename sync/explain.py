@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection
 
-from models.connections import SETTINGS_OF
+from models.connections import FILE_CONNECTORS, SETTINGS_OF
 from models.problems import CATALOG, sentence
 from models.report import Explanation
 from store import dossier, history, runs
@@ -168,7 +168,8 @@ class _Explainer:
 
 def _place(file: str, row: dict[str, Any]) -> str:
     """``users.csv line 12``; what a source listed has no lines."""
-    return f"{file} {'record' if row['connector'] in SETTINGS_OF else 'line'} {row['line']}"
+    listed = row["connector"] in SETTINGS_OF.keys() - FILE_CONNECTORS
+    return f"{file} {'record' if listed else 'line'} {row['line']}"
 
 
 def _moment(iso: str) -> str:

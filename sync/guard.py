@@ -28,11 +28,13 @@ class Measure:
 
 @dataclass(frozen=True)
 class Churn:
-    """Ids that seem to have been re-issued: ``pairs`` of the ``removed`` records came back under a new id."""
+    """Ids that seem to have been re-issued: ``pairs`` of the ``removed`` records came back under a new id. ``kept``: the old
+    half stays, as nothing may be removed."""
 
     kind: Kind
     removed: int
     pairs: int
+    kept: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,9 +120,10 @@ def _why(limit: Limit, managed: int) -> str:
 
 
 def _churn_hold(churn: Churn) -> Hold:
-    what = PLURALS[churn.kind]
+    gone = "that the source no longer lists" if churn.kept else "that would go"
+    waits = "the new ones are held" if churn.kept else "held with the new ones"
     sentence = (
-        f"{churn.pairs} of the {churn.removed} {what} that would go come back under new ids with the same names; held "
-        f"with the new ones, because the source seems to have re-issued its ids."
+        f"{churn.pairs} of the {churn.removed} {PLURALS[churn.kind]} {gone} come back under new ids with the same names; "
+        f"{waits}, because the source seems to have re-issued its ids."
     )
     return Hold(churn.kind, "churn", churn.pairs, churn.removed, 0, None, sentence)

@@ -58,8 +58,11 @@ class Planner:
         """Measure, judge and split; ``go`` and ``held`` are empty files for the two parts."""
         settings = self._context.settings.guard
         verdict = Verdict([], frozenset(), frozenset(), frozenset())
+        churns = self._churns()
+        if self._context.add_only:
+            self._keep_all()
         if not self._first_sync:
-            verdict = judge(self._measures(), self._churns(), settings, school_names)
+            verdict = judge(self._measures(), churns, settings, school_names)
             verdict = self._hold_schools_in_use(verdict)
             self._hold_removals(verdict)
         if verdict.updates or verdict.both_halves:
@@ -138,8 +141,15 @@ class Planner:
                 continue
             rows = self._context.stored.entities(kind, removals.keys.astype(np.int64).tolist())
             gone = Counter(natural_key(kind, columns) for columns in rows.values())
-            churns.append(Churn(kind, len(removals), sum((gone & Counter(new)).values())))
+            pairs = sum((gone & Counter(new)).values())
+            churns.append(Churn(kind, len(removals), pairs, kept=self._context.add_only))
         return churns
+
+    def _keep_all(self) -> None:
+        """Nothing is removed these days. Re-issued ids are told by what would have gone, so call it after ``_churns``."""
+        for kind, removals in self._removals.items():
+            self._context.counts[kind].kept = len(removals)
+        self._removals.clear()
 
     # --- hold ------------------------------------------------------------------------------------------------------
 

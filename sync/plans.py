@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from models.errors import SettingsError, StalePlanError
+from models.health import Outcome
 from models.plan import COLUMNS, Chunk
 from models.report import KindCounts, PlanView, RunReport
 from models.tables import Run
@@ -17,6 +18,7 @@ from store.database import reading, writing
 from store.lock import tenant_lock
 from store.names import Names
 from store.writer import RosterWriter
+from sync.by_hand import went_well
 from sync.clock import now
 from sync.consequences import happened
 from sync.run import storage_error, stored_report
@@ -76,9 +78,11 @@ def approve_plan(service: Service, run_id: int, *, decided_by: str) -> RunReport
     """
     row, tenant, _ = _waiting(service, run_id)
     try:
-        return _approve(service, row, tenant, run_id, decided_by)
+        report = _approve(service, row, tenant, run_id, decided_by)
     except (OperationalError, OSError) as error:
         raise storage_error(error) from error
+    went_well(service, row.connection_id, Outcome("applied", run_id=run_id), tell=False)
+    return report
 
 
 def _approve(service: Service, row: Run, tenant: str, run_id: int, decided_by: str) -> RunReport:
@@ -130,6 +134,8 @@ def discard_plan(service: Service, run_id: int, *, decided_by: str) -> RunReport
         report.state, report.waits_for = "discarded", ""
         report.notes = [*report.notes, f"Discarded by {decided_by}."]
         runs.save_report(connection, run_id, report, base_revision=row.base_revision, decided_by=decided_by)
+    if row.state == "held":  # all but what was just dropped had been applied
+        went_well(service, row.connection_id, Outcome("applied", run_id=run_id), tell=False)
     return report
 
 

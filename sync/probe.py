@@ -77,14 +77,14 @@ def probe(service: Service, tenant: str, connection: str, *, progress: ProgressC
     memory = msgspec.structs.replace(opened.memory, full_at=None, read_at=None)
     tally = _Tally()
     with (
-        closing(open_http(service, opened.settings, watch)) as http,
+        closing(open_http(service, opened.settings, watch, connection_id=opened.id)) as http,
         service.scratch() as scratch,
         ExitStack() as files,
     ):
         reader = RosterReader(service.engine, tenant_id, opened.id)
         plan = Spools(scratch, files).chunk_file()  # written and forgotten
         context = Context(reader, settings, ProblemLog(), Outcomes(enabled=False), plan)
-        access = Access(http, scratch, watch, now, memory)
+        access = Access(http, scratch, watch, now, memory, allowed_hosts=service.settings.allowed_hosts)
         source = connectors.open_source(opened.connector, opened.settings, opened.credentials, access)
         _compare(source, context, tally)
     facts = source.facts

@@ -1,14 +1,16 @@
 """Sync: a district's roster is pulled from a source over the network and becomes a run."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import structlog
 from msgspec import structs
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 import connectors
+from connectors.drops import DropSource
 from connectors.http.client import Observer
 from connectors.source import Access, Source
 from connectors.watch import Watch
@@ -18,29 +20,37 @@ from models.pages import PullEvent
 from models.progress import ProgressCallback
 from models.report import RunReport
 from store import connections as store
+from sync import drops
+from sync.by_hand import went_well
 from sync.clock import now
 from sync.connection_fields import stored_memory
-from sync.connections import FILES, list_connections, open_connection, open_http
-from sync.run import Order, run
+from sync.connections import open_connection, open_http
+from sync.plan import Plan
+from sync.rest import rest_of, rests
+from sync.results import Results
+from sync.run import Order, Run, run
 from sync.service import Service
+from sync.settling import outcome_of_report
+from sync.stopping import Stopping
 from sync.tenants import tenant_and_settings
 
 log = structlog.get_logger("rostersync.pull")
 
 
 def connections_to_sync(service: Service, tenant: str) -> list[str]:
-    """Names of the connections that a sync of the tenant goes through: to a source, neither paused nor removed.
+    """Names of the connections that a sync of the tenant goes through: to a source, not removed, not at rest
+    (``sync.rest``).
 
     A disconnected one is among them, as only the source can say that it lets us in again. Raises SettingsError when there
     is none, NotFoundError for the tenant.
     """
-    found = [entry for entry in list_connections(service, tenant) if entry.connector != FILES]
-    able = [entry.name for entry in found if entry.state in ("active", "disconnected")]
+    found = rests(service, tenant)
+    able = [name for name, rest in found.items() if rest is None]
     if able:
         return able
-    paused = next((entry for entry in found if entry.state == "paused"), None)
-    if paused:
-        raise _paused(tenant, paused.name, paused.reason, paused.since)
+    for rest in found.values():
+        if rest:
+            raise rest.refusal
     raise SettingsError(
         f"{tenant} has no connection to sync; add one with: rostersync connection add CONNECTOR {tenant}"
     )
@@ -52,33 +62,69 @@ def sync(
     connection: str | None = None,
     *,
     dry_run: bool = False,
+    again: bool = False,
     started_by: str,
+    slot: str | None = None,
+    began: Callable[[int], None] = lambda _run_id: None,
     progress: ProgressCallback | None = None,
-    cancelled: Callable[[], bool] | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
+    check: Callable[[Connection], None] = lambda _connection: None,
     observe: Observer | None = None,
 ) -> RunReport:
     """Pull the tenant's roster from a connection's source and bring what is stored up to it.
 
-    ``connection`` may be left out where there is only one. ``observe`` is called with every answer of the source.
-    Raises RosterSyncError; SettingsError for a paused connection. A source that no longer lets us in
+    ``connection`` may be left out where there is only one. ``again`` reads dropped files that were taken before, too.
+    ``slot`` is the scheduled time that the run is for; ``began`` is called with the run's id as soon as its row is there;
+    ``cancelled`` is asked between pages, and what it raises ends the run as it is; ``check`` is asked in the transaction
+    that applies, and may raise. ``observe`` is called with every answer of the source.
+
+    Raises RosterSyncError; SettingsError for a connection at rest (``sync.rest``); where files are dropped
+    DropNotReadyError and NothingNewError, and then there was no run. A source that no longer lets us in
     (DisconnectedError) makes the connection "disconnected" until a sync gets through again. A connection that a person
-    pauses, removes or sets otherwise meanwhile stops the run before it changes anything (CancelledError).
+    pauses, removes or sets otherwise meanwhile stops the run before it changes anything (CancelledError), and so does
+    whoever asks for it in the run's row.
     """
     name = connection or _only_one(service, tenant)
     opened = open_connection(service, tenant, name)
-    if opened.row.state == "paused":
-        raise _paused(tenant, name, opened.row.state_reason, opened.row.state_since or opened.row.created_at)
     tenant_id, settings = tenant_and_settings(service, tenant)
-    watch = Watch(progress or (lambda _progress: None), cancelled or (lambda: False))
+    if rest := rest_of(service, tenant, opened.row, settings):
+        raise rest.refusal
+    stopping = Stopping(service.engine, cancelled)
+    watch = Watch(progress or (lambda _progress: None), stopping)
     source: Source | None = None
 
-    with closing(open_http(service, opened.settings, watch, observe)) as http:
+    def begins(run_id: int) -> None:
+        stopping.begins(run_id)
+        began(run_id)
+
+    def still_wanted(connection: Connection) -> None:
+        store.check_as_opened(connection, opened.row)
+        check(connection)
+
+    def keep(memory: Memory) -> None:
+        if not dry_run:
+            _note(lambda: store.remember(service.engine, opened.row, stored_memory(memory)))
+
+    with ExitStack() as stack:
+        http = stack.enter_context(
+            closing(open_http(service, opened.settings, watch, observe, connection_id=opened.id))
+        )
+
+        def open_source(scratch: Path) -> Source:
+            access = Access(http, scratch, watch, now, opened.memory, allowed_hosts=service.settings.allowed_hosts)
+            return connectors.open_source(opened.connector, opened.settings, opened.credentials, access)
+
+        source = stack.enter_context(drops.fetched(service, opened, open_source, again=again, keep=keep))
+        results = Results(service.settings.results_dir / tenant, "problems" if source else "none")
 
         def pull(scratch: Path) -> Iterator[PullEvent]:
             nonlocal source
-            access = Access(http, scratch, watch, now, opened.memory)
-            source = connectors.open_source(opened.connector, opened.settings, opened.credentials, access)
+            source = source or open_source(scratch)
             return source.pull()
+
+        def write_results(this: Run, plan: Plan, report: RunReport) -> None:
+            if isinstance(source, DropSource):
+                results.write(source.upload(), this, plan, report)
 
         order = Order(
             tenant_id=tenant_id,
@@ -89,13 +135,17 @@ def sync(
             started_by=started_by,
             connector=opened.connector,
             dry_run=dry_run,
+            slot=slot,
+            results_path=results.path,
+            began=begins,
             progress=watch.tell,
-            cancelled=watch.cancelled,
+            cancelled=stopping,
             notes=lambda: _notes(source),
-            check=lambda connection: store.check_as_opened(connection, opened.row),
+            waited=lambda: http.waited,
+            check=still_wanted,
         )
         try:
-            report = run(service, order, pull)
+            report = run(service, order, pull, write_results)
         except DisconnectedError as error:
             why = error.for_admin
             _note(lambda: store.move(service.engine, opened.id, ("active",), "disconnected", why, now()))
@@ -103,16 +153,21 @@ def sync(
     _note(lambda: store.move(service.engine, opened.id, ("disconnected",), "active", "", now()))
     # A dry run teaches nothing: when its plan is approved later, nobody knows any more what the pull had learned. The
     # next sync learns it again; at worst it asks for everything where changes would have been enough.
-    if source and not dry_run:
-        memory = stored_memory(_worth_keeping(source.memory, report, opened.memory))
-        _note(lambda: store.remember(service.engine, opened.row, memory))
+    if source:
+        keep(_worth_keeping(source.memory, report, opened.memory))
+    drops.put_away(source, report)
+    if slot is None and not dry_run:
+        went_well(service, opened.id, outcome_of_report(report))
     return report
 
 
 def _worth_keeping(learned: Memory, report: RunReport, before: Memory) -> Memory:
-    """What is held is given up when the next run comes, so the next pull must ask for the same changes again."""
-    if report.state == "held":
-        return structs.replace(learned, full_at=before.full_at, read_at=before.read_at)
+    """What is held is given up when the next run comes, and what is kept because nothing may be removed now is to go
+    later, so the next pull must ask for the same changes again."""
+    if drops.keeps_something(report):
+        learned = structs.replace(learned, drop_listing=before.drop_listing, drop_content=before.drop_content)
+    if report.state == "held" or drops.keeps_something(report):
+        learned = structs.replace(learned, full_at=before.full_at, read_at=before.read_at)
     return learned
 
 
@@ -133,10 +188,3 @@ def _only_one(service: Service, tenant: str) -> str:
     if len(names) > 1:
         raise SettingsError(f"{tenant} has several connections; name one of them: {', '.join(names)}.")
     return names[0]
-
-
-def _paused(tenant: str, name: str, reason: str, since: str) -> SettingsError:
-    return SettingsError(
-        f"The connection {name} of {tenant} was {reason} ({since[:16].replace('T', ' ')} UTC); nothing was synced. To go "
-        f"on: rostersync connection resume {tenant} {name}"
-    )

@@ -11,7 +11,7 @@ from connectors.http.client import Observer
 from connectors.recording.clean import Cleaner
 from connectors.recording.exchanges import Recorder
 from connectors.recording.pseudonyms import Pseudonyms
-from models.connections import Memory, SourceSettings
+from models.connections import ApiConnector, Memory, SourceSettings
 from models.errors import RosterSyncError, SettingsError
 from models.progress import ProgressCallback
 from sync import cases, pull
@@ -61,9 +61,10 @@ def record(
     """
     name = connection or _only_connection(service, tenant)
     opened = open_connection(service, tenant, name)
+    connector = _of_api(opened)
     pseudonyms = Pseudonyms(_key(key_file, further))
     cleaner = Cleaner(pseudonyms)
-    case = _case(service, tenant, opened, title, cleaner, pseudonyms)
+    case = _case(service, tenant, opened, connector, title, cleaner, pseudonyms)
     if further:
         case = _continued(folder, case)
     else:
@@ -91,6 +92,17 @@ def record(
     outcome = replayed.steps[-1].outcome
     faithful = (outcome.state == "failed") == (state == "failed") and outcome.error == error
     return Recording(str(folder), step.name, recorder.exchanges, state, error, faithful, replayed)
+
+
+def _of_api(opened: OpenConnection) -> ApiConnector:
+    """The connector, if it asks an API. Raises SettingsError."""
+    connector = opened.connector
+    if connector == "sftp" or connector == "folder":
+        raise SettingsError(
+            f"The connection {opened.row.name} reads files, and there is nothing to record of them: keep the files, and let "
+            "a step of a case name them (docs/replay.md)."
+        )
+    return connector
 
 
 def _only_connection(service: Service, tenant: str) -> str:
@@ -145,7 +157,13 @@ def _make_empty(folder: Path) -> None:
 
 
 def _case(
-    service: Service, tenant: str, opened: OpenConnection, title: str, cleaner: Cleaner, pseudonyms: Pseudonyms
+    service: Service,
+    tenant: str,
+    opened: OpenConnection,
+    connector: ApiConnector,
+    title: str,
+    cleaner: Cleaner,
+    pseudonyms: Pseudonyms,
 ) -> Case:
     """The case without its steps. Schools that the connection did not bring are set up in it as if by hand."""
     _, settings = tenant_and_settings(service, tenant)
@@ -156,9 +174,9 @@ def _case(
         if school.source_id and school.managed_by != opened.row.name and school.status == "active"
     )
     return Case(
-        title=title or f"A recorded sync from {opened.connector}",
+        title=title or f"A recorded sync from {connector}",
         shows="Recorded with rostersync record; ids, names and addresses are pseudonyms.",
-        connector=opened.connector,
+        connector=connector,
         steps=(),
         credentials=given(opened.credentials),
         settings=_cleaned(opened.settings, cleaner, pseudonyms),

@@ -16,7 +16,7 @@ from connectors.http.client import HttpClient, HttpRules
 from connectors.recording.exchanges import ReplayAdapter
 from connectors.source import Access, Source
 from connectors.watch import Watch
-from models.connections import ConnectorName, Memory
+from models.connections import ConnectorName, DropSettings, Memory
 from models.errors import RosterSyncError
 from models.pages import PullEvent
 from models.report import RunReport
@@ -178,6 +178,7 @@ class _Player:
         assert self._case.connector != "csv"
         connector: ConnectorName = self._case.connector
         settings, credentials = self._case.source_settings(), self._case.made_up_credentials()
+        assert not isinstance(settings, DropSettings)
         name = self._case.connection or connector
         tenant_id, tenant_settings = tenant_and_settings(self._service, _TENANT)
         source: Source | None = None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from models.errors import RosterSyncError
 from models.report import CoverageView, FileReport, RunReport
 from models.vocabulary import PLURALS, RunState
 from sync.clock import now
+from sync.windows import notes_on
 
 if TYPE_CHECKING:
     from sync.plan import Plan
@@ -18,7 +18,7 @@ _FIRST_PROBLEMS = 20
 
 
 def describe(this: Run, plan: Plan) -> RunReport:
-    """The report of a run whose plan is made (``finished_at`` and ``seconds`` are set when it has ended)."""
+    """The report of a run whose plan is made (``end`` says when it has ended)."""
     report = _base(this, _state(this, plan))
     report.kinds = plan.counts
     report.holds = plan.holds
@@ -38,8 +38,25 @@ def describe_failure(this: Run, error: BaseException) -> RunReport:
     else:
         report.error = "The run stopped because of an error in rostersync; the roster is as it was."
         report.error_for_engineer = type(error).__name__
-    report.finished_at, report.seconds = now(), round(time.perf_counter() - this.started, 3)
+    report.step = this.steps.current
+    end(this, report)
     return report
+
+
+def end(this: Run, report: RunReport) -> None:
+    """Write down that the run ends now, and how long what took."""
+    report.finished_at, report.seconds = now(), this.steps.total()
+    report.steps, report.waited = this.steps.seconds(), round(this.order.waited(), 3)
+
+
+def counts_told(report: RunReport) -> dict[str, dict[str, int]]:
+    """What was done, by kind, for the log; what was not is left out."""
+    done = ("created", "updated", "restored", "archived", "refused", "held")
+    return {
+        counts.kind: told
+        for counts in report.kinds
+        if (told := {action: number for action in done if (number := getattr(counts, action))})
+    }
 
 
 def _state(this: Run, plan: Plan) -> RunState:
@@ -87,11 +104,13 @@ def _notes(this: Run, plan: Plan) -> list[str]:
     notes = []
     if this.first_sync and plan.go.operations:
         notes.append("First sync of this connection: there was nothing to compare with, so no limit applied.")
+    notes += notes_on(this.windows, plan.counts, first_sync=this.first_sync)
     for statement in this.context.coverage:
         if statement.verdict != "complete":
             what = PLURALS[statement.kind]
             notes.append(f"No {what} are removed for not being in {statement.file}: {statement.reason}.")
-    if plan.empty and not this.context.problems.count("error"):
+    kept = any(counts.kept for counts in plan.counts)
+    if plan.empty and not kept and not this.context.problems.count("error"):
         whole = all(statement.verdict == "complete" for statement in this.context.coverage)
         same = "the stored roster already says what the source says"
         notes.append(f"Nothing to do: {same if whole else 'nothing that came differs from what is stored'}.")

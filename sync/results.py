@@ -2,10 +2,13 @@
 
 import csv
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from connectors.csvfiles.connector import CsvUpload
 from models.problems import CATALOG, sentence
+from models.report import RunReport
+from models.settings import ResultsPolicy
 from sync.outcomes import HELD
 from sync.plan import Plan
 from sync.run import Run
@@ -13,6 +16,28 @@ from sync.run import Run
 #: A cell that begins like this would run as a formula (OWASP, "CSV injection"); a leading apostrophe makes it text.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _RESULT = {"error": "ERROR", "warning": "WARNING", "notice": "SUCCESS"}
+
+
+@dataclass(frozen=True)
+class Results:
+    """The result files of a tenant's runs: where they lie (``folder`` is the tenant's own), and which rows they hold."""
+
+    folder: Path
+    policy: ResultsPolicy
+
+    def path(self, run_id: int) -> Path | None:
+        """Where those of a run lie, if there are to be any."""
+        return None if self.policy == "none" else self.folder / f"run-{run_id}"
+
+    def write(self, source: CsvUpload, this: Run, plan: Plan, report: RunReport) -> None:
+        """Write those of a run that ended well. That they cannot be written is a note in ``report``, and no error."""
+        folder = self.path(this.id)
+        if not folder:
+            return
+        try:
+            write(source, this, plan, folder, everything=self.policy == "full")
+        except OSError as error:
+            report.notes.append(f"The result files could not be written ({error.strerror}); all else is done.")
 
 
 def write(source: CsvUpload, this: Run, plan: Plan, folder: Path, *, everything: bool) -> None:

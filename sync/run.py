@@ -4,16 +4,17 @@ The only place that changes a roster from a source. Pages stream through pull, c
 until the plan is whole, and then one transaction writes it all.
 """
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
 import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, OperationalError
+from structlog.contextvars import bound_contextvars
 
 from models.errors import CancelledError, DistrictActionError, RetryLaterError, RosterSyncError, StalePlanError
 from models.pages import Arrival, Coverage, PullEvent
@@ -32,10 +33,13 @@ from sync.context import Context
 from sync.outcomes import Outcomes
 from sync.plan import Plan, Planner
 from sync.problems import ProblemLog
-from sync.report import describe, describe_failure
+from sync.report import counts_told, describe, describe_failure, end
 from sync.service import Service
 from sync.spool import Spools
+from sync.steps import Step, Steps
+from sync.stopping import stopped_by
 from sync.unshared import keep_unshared
+from sync.windows import Windows, windows_at
 
 log = structlog.get_logger("rostersync.run")
 
@@ -55,12 +59,19 @@ class Order:
     started_by: str
     connector: str = "csv"
     dry_run: bool = False
+    #: The scheduled time that the run is for; None for one that a person started.
+    slot: str | None = None
     results_path: Callable[[int], Path | None] = lambda _run_id: None
+    #: Called with the run's id as soon as its row is there.
+    began: Callable[[int], None] = lambda _run_id: None
     progress: ProgressCallback = lambda _progress: None
-    #: Asked between pages, until the plan is made: a run that a person stops has changed nothing.
+    #: Asked between pages, until the plan is about to be applied: a run that is stopped has changed nothing. It may raise
+    #: what the run is to end with.
     cancelled: Callable[[], bool] = lambda: False
     #: What the source says of itself, asked when the pull has ended; these sentences go into the report's notes.
     notes: Callable[[], Sequence[str]] = tuple
+    #: Seconds waited so far because the source's limit of requests was reached.
+    waited: Callable[[], float] = lambda: 0.0
     #: Asked in the transaction that applies; raises when what was pulled is no longer wanted.
     check: Callable[[Connection], None] = lambda _connection: None
 
@@ -74,7 +85,8 @@ class Run:
     base_revision: int
     context: Context
     started_at: str
-    started: float = field(default_factory=time.perf_counter)
+    windows: Windows
+    steps: Steps = field(default_factory=Steps)
     arrivals: list[Arrival] = field(default_factory=list)
     first_sync: bool = False
 
@@ -101,7 +113,9 @@ def run(
             this = _begin(service, order, spools)
         except OperationalError as error:
             raise storage_error(error) from error
+        files.enter_context(bound_contextvars(run=this.id, tenant=order.tenant, connection=order.connection))
         try:
+            order.began(this.id)
             comparison = _pull_check_compare(service, this, pull(scratch))
             _refuse_nothing_usable(this)
             plan = _guard(service, this, comparison, spools)
@@ -123,14 +137,17 @@ def run(
 
 def _begin(service: Service, order: Order, spools: Spools) -> Run:
     at = now()
+    windows = windows_at(service, order.connection_id, order.settings, datetime.fromisoformat(at))
     run_id, revision = runs.begin_run(
-        service.engine, order.tenant_id, order.connection_id, dry_run=order.dry_run, started_by=order.started_by, now=at
-    )
+        service.engine, order.tenant_id, order.connection_id, dry_run=order.dry_run, started_by=order.started_by,
+        slot=order.slot, now=at,
+    )  # fmt: skip
     reader = RosterReader(service.engine, order.tenant_id, order.connection_id)
     outcomes = Outcomes(enabled=order.results_path(run_id) is not None)
-    context = Context(reader, order.settings, ProblemLog(), outcomes, spools.chunk_file())
+    add_only = windows.add_only is not None
+    context = Context(reader, windows.settings, ProblemLog(), outcomes, spools.chunk_file(), add_only)
     log.info("run begins", run=run_id, tenant=order.tenant, connection=order.connection, dry_run=order.dry_run)
-    return Run(run_id, order, revision, context, at)
+    return Run(run_id, order, revision, context, at, windows)
 
 
 def _pull_check_compare(service: Service, this: Run, events: Iterator[PullEvent]) -> Comparison:
@@ -139,8 +156,8 @@ def _pull_check_compare(service: Service, this: Run, events: Iterator[PullEvent]
     comparison = Comparison(this.context)
     records = 0
     for event in events:
-        if this.order.cancelled():
-            raise CancelledError("The run was stopped before it changed anything.")
+        this.steps.enter("compare")
+        _stop_if_asked(this)
         if isinstance(event, Arrival):
             this.arrivals.append(event)
             this.context.problems.extend(event.problems)
@@ -151,12 +168,26 @@ def _pull_check_compare(service: Service, this: Run, events: Iterator[PullEvent]
             comparison.take_page(event)
             records += len(event.records)
             this.order.progress(Progress("compare", event.file, event.kind, records))
+        this.steps.enter("pull")
+    this.steps.enter("compare")
     comparison.finish()
+    _log_step(this, "pull", listings=len(this.arrivals))
+    _log_step(this, "compare", records=records)
     return comparison
+
+
+def _log_step(this: Run, step: Step, **counts: int) -> None:
+    log.info("step ends", step=step, seconds=this.steps.seconds().get(step, 0.0), **counts)
+
+
+def _stop_if_asked(this: Run) -> None:
+    if this.order.cancelled():
+        raise CancelledError("The run was stopped before it changed anything.")
 
 
 def _refuse_nothing_usable(this: Run) -> None:
     """A run that took nothing of all that came must not look like one that had nothing to do."""
+    this.steps.enter("check")
     counts = this.context.counts.values()
     refused, received = sum(c.refused for c in counts), sum(c.received for c in counts)
     taken = this.context.tombstones + sum(c.created + c.updated + c.unchanged + c.restored for c in counts)
@@ -183,6 +214,7 @@ def storage_error(error: Exception) -> RetryLaterError:
 
 def _guard(service: Service, this: Run, comparison: Comparison, spools: Spools) -> Plan:
     """Measure the plan and decide what waits."""
+    this.steps.enter("guard")
     runs.set_state(service.engine, this.id, "checking")
     this.order.progress(Progress("guard"))
     this.first_sync = comparison.first_sync
@@ -190,7 +222,9 @@ def _guard(service: Service, this: Run, comparison: Comparison, spools: Spools) 
         names = load_school_names(connection, this.order.tenant_id)
     keep_unshared(this.context, spools.chunk_file())
     planner = Planner(this.context, comparison.removals, this.first_sync)
-    return planner.plan(spools.chunk_file(), spools.chunk_file(), names)
+    plan = planner.plan(spools.chunk_file(), spools.chunk_file(), names)
+    _log_step(this, "guard", operations=plan.go.operations, held=plan.held.operations)
+    return plan
 
 
 def _apply(service: Service, this: Run, plan: Plan, report: RunReport) -> None:
@@ -199,6 +233,8 @@ def _apply(service: Service, this: Run, plan: Plan, report: RunReport) -> None:
     Raises StalePlanError when the stored roster has moved since the plan was made.
     """
     order, context = this.order, this.context
+    _stop_if_asked(this)
+    this.steps.enter("apply")
     if plan.go.operations and not order.dry_run:
         runs.set_state(service.engine, this.id, "applying")
     order.progress(Progress("apply", records=0 if order.dry_run else plan.go.operations))
@@ -206,8 +242,10 @@ def _apply(service: Service, this: Run, plan: Plan, report: RunReport) -> None:
         revision = runs.revision_of(connection, order.tenant_id, lock=True)
         if revision != this.base_revision:
             raise StalePlanError("The roster was changed while the run was going on; start it again.", "revision moved")
+        if by := runs.stop_asked_by(connection, this.id):
+            raise stopped_by(by)
         order.check(connection)
-        runs.supersede(connection, this.id, order.connection_id, dry_run=order.dry_run)
+        report.notes += _take_the_place_of_earlier_plans(connection, this, plan)
         if order.dry_run:
             runs.save_plan(connection, this.id, plan.chunks())
         else:
@@ -218,9 +256,29 @@ def _apply(service: Service, this: Run, plan: Plan, report: RunReport) -> None:
                 revision = runs.bump_revision(connection, order.tenant_id)
             runs.save_plan(connection, this.id, plan.held)
         runs.save_findings(connection, this.id, order.tenant_id, context.coverage, context.problems.kept)
-        report.finished_at, report.seconds = now(), round(time.perf_counter() - this.started, 3)
+        end(this, report)
         runs.save_report(connection, this.id, report, base_revision=revision)
-    log.info("run ends", run=this.id, tenant=order.tenant, state=report.state, operations=plan.go.operations)
+    _log_step(this, "apply", operations=plan.go.operations)
+    log.info("run ends", state=report.state, counts=counts_told(report))
+
+
+def _take_the_place_of_earlier_plans(connection: Connection, this: Run, plan: Plan) -> list[str]:
+    """What waited before is discarded, as this run has found again whatever is still so. A dry run replaces dry runs only.
+
+    While nothing may be removed a run finds no removals again. So a held plan goes on waiting as long as it can still be
+    approved; when it cannot, because this run changes or holds something itself, that is told. Returns sentences.
+    """
+    order, add_only = this.order, this.windows.add_only
+    waits_on = order.dry_run or (add_only is not None and plan.empty)
+    older = runs.supersede(connection, this.id, order.connection_id, held=not waits_on)
+    if add_only is None:
+        return []
+    return [
+        f"The plan of run {run_id} waited for a decision and is discarded, because the roster moves on; what it would have "
+        f"removed comes up again when nothing is add-only any more."
+        for run_id, state in older
+        if state == "held"
+    ]
 
 
 def _fail(service: Service, this: Run, error: BaseException) -> None:
@@ -229,7 +287,7 @@ def _fail(service: Service, this: Run, error: BaseException) -> None:
     if isinstance(error, RosterSyncError):
         error.run_id = this.id
     code = error.code if isinstance(error, RosterSyncError) else "unexpected"
-    log.warning("run failed", run=this.id, tenant=this.order.tenant, code=code, error=type(error).__name__)
+    log.warning("run failed", step=report.step, code=code, error=type(error).__name__)
     try:
         runs.save_failure(
             service.engine,
@@ -241,7 +299,7 @@ def _fail(service: Service, this: Run, error: BaseException) -> None:
             this.context.problems.kept,
         )
     except DBAPIError:  # the database is the trouble: the tenant's next run will mark this one as interrupted
-        log.warning("the failure could not be stored", run=this.id, tenant=this.order.tenant)
+        log.warning("the failure could not be stored")
 
 
 def stored_report(row_report: str) -> RunReport:

@@ -12,11 +12,13 @@ from models.errors import SettingsError
 class Settings(BaseSettings):
     """``database_url`` "" means a SQLite file in ``data_dir``, where result files and logs lie as well.
 
-    ``secret_keys`` (comma separated) or the file ``secret_keys_file`` encrypt credentials, see ``sync.secrets``.
-    ``secret_keys_command`` is run to print them. ``allow_hosts`` (comma separated) may be asked over plain http and may
-    have private addresses. ``slots`` is how many syncs one worker runs at a time. ``log_format`` "auto": human-readable on
-    a terminal, else JSON. ``health_host`` and ``health_port`` are where a worker answers health and metrics (port 0: not
-    at all). ``stop_seconds`` is how long a worker that is told to stop lets syncs go on before it parks them.
+    One of ``secret_keys`` (comma separated), the file ``secret_keys_file`` and ``secret_keys_command``, which is run to
+    print them, has the keys that encrypt credentials (see ``sync.master_keys``). ``allow_hosts`` (comma separated) may be
+    asked over plain http and may have private addresses. ``slots`` is how many syncs one worker runs at a time.
+    ``log_format`` "auto": human-readable on a terminal, else JSON. ``health_host`` and ``health_port`` are where a worker
+    answers health and metrics (port 0: not at all). ``stop_seconds`` is how long a worker that is told to stop lets syncs
+    go on before it parks them, ``lost_seconds`` how long a worker may be silent before others take over what it runs.
+    ``mail_url`` is the server that sends to contacts given by a plain e-mail address (see ``sync.messenger``).
     """
 
     model_config = SettingsConfigDict(env_prefix="ROSTERSYNC_", extra="ignore")
@@ -33,6 +35,8 @@ class Settings(BaseSettings):
     health_host: str = "127.0.0.1"
     health_port: int = Field(default=8080, ge=0, le=65_535)
     stop_seconds: float = Field(default=20.0, ge=0, le=3_600)
+    lost_seconds: float = Field(default=45.0, ge=1, le=600)
+    mail_url: SecretStr = SecretStr("")
 
     @property
     def database(self) -> str:

@@ -13,6 +13,8 @@ from models.settings import TenantSettings
 from store import tenants as store
 from store.database import reading
 from sync.clock import now
+from sync.replan import replan_tenant
+from sync.schedule import zone_of
 from sync.service import Service
 
 
@@ -54,7 +56,7 @@ def set_setting(service: Service, name: str, key: str, value: str) -> TenantView
 
     Raises SettingsError that names the key when there is none of that name or the value does not fit.
     """
-    _, settings = tenant_and_settings(service, name)
+    tenant_id, settings = tenant_and_settings(service, name)
     tree: dict[str, Any] = msgspec.to_builtins(settings)
     *path, last = key.split(".")
     place = tree
@@ -67,7 +69,12 @@ def set_setting(service: Service, name: str, key: str, value: str) -> TenantView
         changed = msgspec.convert(tree, type=TenantSettings)
     except msgspec.ValidationError as error:
         raise SettingsError(f"The setting {key} cannot be {value!r}: {error}.", "settings validation") from None
+    moves = changed.time_zone != settings.time_zone
+    if moves:
+        zone_of(changed)  # or else there is none of that name
     store.save_settings(service.engine, name, msgspec.json.encode(changed).decode())
+    if moves:
+        replan_tenant(service.engine, tenant_id, changed)
     return show_tenant(service, name)
 
 

@@ -10,11 +10,12 @@ from models.progress import ProgressCallback
 from models.report import RunReport
 from models.settings import ResultsPolicy, UploadOptions
 from store.tenants import ensure_connection
-from sync import results as result_files
 from sync.clock import now
 from sync.plan import Plan
+from sync.results import Results
 from sync.run import Order, Run, run
 from sync.service import Service
+from sync.stopping import Stopping
 from sync.tenants import tenant_and_settings
 
 
@@ -41,6 +42,7 @@ def upload(
     if missing or not paths:
         raise SettingsError(f"There is no file or folder {missing[0]}." if missing else "Name a file, folder or ZIP.")
     connection_id = ensure_connection(service.engine, tenant_id, connection, "csv", now())
+    stopping = Stopping(service.engine, cancelled)
     source: CsvUpload | None = None
 
     def pull(scratch: Path) -> Iterator[PullEvent]:
@@ -48,17 +50,11 @@ def upload(
         source = CsvUpload(paths, UploadOptions(school=school), scratch)
         return source.pull()
 
-    def results_path(run_id: int) -> Path | None:
-        return None if results == "none" else service.settings.results_dir / tenant / f"run-{run_id}"
+    files = Results(service.settings.results_dir / tenant, results)
 
     def write_results(this: Run, plan: Plan, report: RunReport) -> None:
-        folder = results_path(this.id)
-        if not folder or not source:
-            return
-        try:
-            result_files.write(source, this, plan, folder, everything=results == "full")
-        except OSError as error:
-            report.notes.append(f"The result files could not be written ({error.strerror}); all else is done.")
+        if source:
+            files.write(source, this, plan, report)
 
     order = Order(
         tenant_id=tenant_id,
@@ -68,8 +64,9 @@ def upload(
         connection=connection,
         started_by=started_by,
         dry_run=dry_run,
-        results_path=results_path,
+        results_path=files.path,
+        began=stopping.begins,
         progress=progress or (lambda _progress: None),
-        cancelled=cancelled,
+        cancelled=stopping,
     )
     return run(service, order, pull, write_results)

@@ -14,7 +14,9 @@ from cli.session import open_service, whoami
 from models.connections import ConnectorName
 from models.errors import SettingsError
 
-app = command_group("Connections to Clever, ClassLink or a OneRoster provider: add them, test them, look after them.")
+app = command_group(
+    "Connections to Clever, ClassLink, a OneRoster provider or a folder of files: add them, test them, look after them."
+)
 
 NameArgument = Annotated[
     str,
@@ -33,7 +35,8 @@ CredentialsFileOption = Annotated[
 @app.command()
 def add(
     connector: Annotated[
-        ConnectorName, typer.Argument(metavar="CONNECTOR", help="clever, classlink or oneroster.", show_default=False)
+        ConnectorName,
+        typer.Argument(metavar="CONNECTOR", help="clever, classlink, oneroster, sftp or folder.", show_default=False),
     ],
     tenant: TenantArgument,
     name: Annotated[

@@ -18,11 +18,12 @@ def new(as_json: JsonOption = False) -> None:
 
 @app.command()
 def rotate(as_json: JsonOption = False) -> None:
-    """Encrypt all stored credentials anew with the first key; the keys after it are not needed any more then."""
+    """Encrypt all stored secrets anew with the first key; the keys after it are not needed any more then."""
     from cli.show.words import clean, plural
-    from sync.connections import renew_all_credentials
+    from sync.connections import renew_all_secrets
 
     with open_service() as service:
-        renewed = renew_all_credentials(service)
-    done = f"The credentials of {plural(renewed, 'connection')} are encrypted with the first key now."
+        renewed = renew_all_secrets(service)
+    secrets = plural(renewed, "stored secret")
+    done = f"All is encrypted with the first key now: {secrets} (credentials of connections, addresses of contacts)."
     deliver({"renewed": renewed, "done": done}, as_json, lambda answer: clean(answer["done"]))

@@ -29,7 +29,9 @@ def sync(
     connection: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="Only this connection; by default all that are not paused.", show_default=False
+            metavar="NAME",
+            help="Only this connection; by default all that are neither paused nor in a blackout.",
+            show_default=False,
         ),
     ] = None,
     dry_run: Annotated[
@@ -38,7 +40,7 @@ def sync(
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Pull the roster from Clever, ClassLink or a OneRoster provider, and bring the stored one up to it.
+    """Pull the roster from Clever, ClassLink, a OneRoster provider or dropped files, and bring the stored one up to it.
 
     Plan, limits and report are those of an upload: creates and updates are applied; removals beyond the tenant's limits
     are held until someone approves them. Someone who sits at a terminal sees the plan and is asked first; --yes skips that.
@@ -52,7 +54,9 @@ def sync(
         def run(name: str) -> "RunReport | None":
             def start(dry: bool) -> "RunReport":
                 with progress_shown(quiet=as_json) as progress:
-                    return run_sync(service, tenant, name, dry_run=dry, started_by=whoami(), progress=progress)
+                    return run_sync(
+                        service, tenant, name, dry_run=dry, again=True, started_by=whoami(), progress=progress
+                    )
 
             with other_credentials_told(tenant, name):
                 return carry_out(service, start, dry_run=dry_run, yes=yes, as_json=as_json)
@@ -65,11 +69,11 @@ def sync(
 
 
 def _tell_left_out(service: "Service", tenant: str) -> None:
-    from sync.connections import list_connections
+    from sync.rest import rests
 
-    for entry in list_connections(service, tenant):
-        if entry.state == "paused":
-            stderr().print(f"{entry.name} is left out: {entry.reason}.", markup=False)
+    for name, rest in rests(service, tenant).items():
+        if rest:
+            stderr().print(f"{name} is left out: {rest.why}.", markup=False)
 
 
 def _one(name: str, run: "Run", as_json: bool) -> int:

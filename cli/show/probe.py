@@ -7,11 +7,14 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from cli.show.words import SEVERITY_STYLES, bullets, clean, commands, facts, heading, number, plural, table
+from models.connections import FILE_CONNECTORS
 from models.sources import Finding, ProbeReport, SharedListing, SharedSchool
 from models.vocabulary import PLURALS
 
 #: Schools that are shown; ``--json`` has them all.
 SCHOOLS_SHOWN = 40
+#: What was proven, by whether it was files that came.
+_VERDICT = {False: "the credentials work", True: "a whole drop is there"}
 _STANDING = {
     "known": Text("known"),
     "new": Text("would be created", style="green"),
@@ -27,7 +30,7 @@ def show_probe(report: ProbeReport) -> RenderableType:
 def _sections(report: ProbeReport) -> Iterator[RenderableType]:
     yield Text.assemble(
         ("Connection ", "bold"), clean(report.connection, "bold"), " of ", clean(report.tenant), ": ",
-        Text("the credentials work", style="green"), "; nothing was changed",
+        Text(_VERDICT[report.connector in FILE_CONNECTORS], style="green"), "; nothing was changed",
     )  # fmt: skip
     yield facts(_facts(report))
     if report.missing:
@@ -52,7 +55,9 @@ def _sections(report: ProbeReport) -> Iterator[RenderableType]:
 
 def _facts(report: ProbeReport) -> list[tuple[str, Text | str]]:
     district = " ".join(filter(None, (report.district_name, f"({report.district_id})" if report.district_id else "")))
-    lines: list[tuple[str, Text | str]] = [("source", report.connector), ("district", district or "(not told)")]
+    lines: list[tuple[str, Text | str]] = [("source", report.connector)]
+    if district or report.connector not in FILE_CONNECTORS:
+        lines.append(("district", district or "(not told)"))
     if report.scopes:
         lines.append(("may read", ", ".join(report.scopes)))
     if report.state == "paused":

@@ -20,13 +20,12 @@ from cli.show.words import (
     plural,
     table,
 )
+from models.connections import FILE_CONNECTORS
 from models.problems import CATALOG, sentence_of_many
 from models.report import FileReport, Hold, KindCounts, ProblemCount, ProblemView, RunReport
 from models.vocabulary import PLURALS
 
 HOLD_TITLES = {"held": "Held: waits for a person", "planned": "Would be held", "discarded": "Was held"}
-#: The connector of uploaded files, whose rows stand in lines.
-FILES = "csv"
 #: Sentences on holds that a report shows; a large district may have one per school and kind.
 HOLDS_SHOWN = 8
 
@@ -46,7 +45,7 @@ def _sections(report: RunReport) -> Iterator[RenderableType]:
     yield _headline(report)
     if report.error:
         yield bullets([clean(report.error, "red")], mark="!")
-    if report.files and report.connector == FILES:
+    if report.files and report.connector in FILE_CONNECTORS:
         yield from (heading("Files"), files_table(report.files))
     elif report.files:
         yield from (heading("What the source listed"), listings_table(report.files))
@@ -90,6 +89,8 @@ def _headline(report: RunReport) -> RenderableType:
         ("connection", report.connection),
         ("started", f"{took}, by {report.started_by}"),
     ]
+    if report.step:
+        details.append(("failed at", report.step))
     if report.results_path and report.state != "failed":
         details.append(("results", report.results_path))
     return Group(title, facts(details))
@@ -173,7 +174,7 @@ def problem_counts_table(counts: list[ProblemCount], connector: str) -> Renderab
     """How often each problem occurred, errors first."""
     order = {"error": 0, "warning": 1, "notice": 2}
     return table(
-        (("Times", "right"), ("", "left"), ("File" if connector == FILES else "Listing", "left"), ("Problem", "left")),
+        (("Times", "right"), ("", "left"), ("File" if connector in FILE_CONNECTORS else "Listing", "left"), ("Problem", "left")),
         (
             [
                 number(p.count),
@@ -207,7 +208,7 @@ def problems_list(problems: list[ProblemView], connector: str) -> RenderableType
 
 def place(file: str, line: int, connector: str) -> str:
     """``users.csv line 12``, ``users record 12``; 0 is the whole file or listing."""
-    return f"{file} {'line' if connector == FILES else 'record'} {line}" if line else file
+    return f"{file} {'line' if connector in FILE_CONNECTORS else 'record'} {line}" if line else file
 
 
 def next_steps(report: RunReport) -> list[tuple[str, str]]:

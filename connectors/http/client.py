@@ -18,7 +18,7 @@ from connectors.http.bodies import read_body
 from connectors.http.connect import GuardedAdapter
 from connectors.http.guard import Guard
 from connectors.http.log import shown_path
-from connectors.http.pace import Pace
+from connectors.http.pace import Ask, Pace, Permits
 from connectors.http.retry import Patience, Transient, retrying
 from connectors.watch import Watch
 
@@ -82,11 +82,13 @@ class HttpClient:
         *,
         adapter: BaseAdapter | None = None,
         observe: Observer | None = None,
+        permits: Ask | None = None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """``adapter`` stands for the network (replay; its responses need ``raw``); by default real connections are made.
-        ``clock`` gives Unix seconds."""
+        ``permits`` asks for a part of the requests per minute that several processes share, all hosts together. ``clock``
+        gives Unix seconds."""
         self._rules = rules
         self._watch = watch
         self._observe = observe
@@ -95,6 +97,9 @@ class HttpClient:
         self._guard = Guard(rules.allowed_hosts)
         self._patience = Patience(rules.patience)
         self._paces: dict[str, Pace] = {}
+        self._permits = Permits(permits)
+        #: Seconds waited so far because a limit of requests was reached.
+        self.waited = 0.0
         self._session = _session(adapter or GuardedAdapter(self._guard, rules.deadline))
 
     def get(
@@ -162,6 +167,7 @@ class HttpClient:
                 **{"try": tries},
             )
             self._pause(seconds, f"{call.what}: {failure.reason}")
+            self.waited += seconds if failure.limit else 0.0
 
         try:
             return retrying(self._rules.tries, self._patience, rest)(once)
@@ -189,6 +195,7 @@ class HttpClient:
         self._keep(pace, call)
         call.auth.sign(request)
         self._keep(pace, call)  # signing may have asked the same host for a token
+        self._permits.use()
         began = self._clock()
         try:
             answer = self._send(request, call.what, host)
@@ -235,15 +242,19 @@ class HttpClient:
     # --- waiting --------------------------------------------------------------------------------------------------------
 
     def _keep(self, pace: Pace, call: "_Call[T]") -> None:
-        """Wait until the pace allows another request."""
-        seconds = pace.wait(self._clock())
+        """Wait until pace and permits allow another request."""
+        self._keep_for(pace.wait(self._clock()), call)
+        while seconds := self._permits.wait(self._clock()):
+            self._keep_for(seconds, call)
+
+    def _keep_for(self, seconds: float, call: "_Call[T]") -> None:
         if seconds > max(_NEXT_MINUTE, self._patience.left):
             raise failures.of_window(seconds, self._clock(), call.what, call.host)
         if seconds > 0:
             allowed = self._rules.requests_per_minute
-            self._pause(
-                seconds, f"the source allows {allowed:,} requests a minute" if allowed else "the source's limit"
-            )
+            why = f"the source allows {allowed:,} requests a minute" if allowed else "the source's limit"
+            self._pause(seconds, why)
+            self.waited += seconds
 
     def _pause(self, seconds: float, why: str) -> None:
         """Wait, in slices so small that a person who stops the run need not wait as well."""

@@ -74,7 +74,7 @@ def of_status(status: int, headers: Mapping[str, str], now: float, what: str, ho
         asked = retry_after(headers, now)
         if asked is None and status == 429:
             asked = window_left(headers, now)
-        return Transient(f"it answered with status {status}", asked=asked)
+        return Transient(f"it answered with status {status}", asked=asked, limit=status == 429)
     if 300 <= status < 400:
         return SettingsError(
             f"{host} answers with a redirect to another address when it is asked for {what}, and none is followed. "
@@ -118,15 +118,19 @@ def of_giving_up(failure: Transient, tries: int, now: float, what: str, host: st
     when = "Try again later."
     if failure.asked is not None and failure.asked > patience:
         when = _try_again_at(now + failure.asked)
-    return SourceUnavailableError(f"{host} could not be asked for {what}: {failure.reason}. {when}", seen)
+    unavailable = SourceUnavailableError(f"{host} could not be asked for {what}: {failure.reason}. {when}", seen)
+    unavailable.retry_after = failure.asked
+    return unavailable
 
 
 def of_window(seconds: float, now: float, what: str, host: str) -> SourceUnavailableError:
     """For a limit that lasts longer than a run may wait."""
-    return SourceUnavailableError(
+    unavailable = SourceUnavailableError(
         f"{host} has reached its limit of requests. {_try_again_at(now + seconds)}",
         f"{what}: {host} takes no request for {seconds:.0f} s",
     )
+    unavailable.retry_after = seconds
+    return unavailable
 
 
 def _try_again_at(time: float) -> str:

@@ -1,14 +1,24 @@
 """How fast one host may be asked: as its own headers say, and never faster than the connection's settings allow."""
 
+import math
 import random
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from connectors.http.times import requests_left, window_left
+from models.budget import Grant
 
 #: A minute, and a little for what rounding takes away.
 _MINUTE: Final = 60.1
+#: Seconds in which granted requests have to be made, between two askings, and for which a budget that cannot be asked is
+#: left alone.
+_LIFE: Final = 1.5
+_ASK_EVERY: Final = 1.0
+_LEFT_ALONE: Final = 10.0
+
+#: Asks for requests of a budget that several processes share; None when it cannot be asked now.
+Ask = Callable[[], Grant | None]
 
 
 class _Window(NamedTuple):
@@ -54,3 +64,39 @@ class Pace:
             # A gateway's error page, most likely. What was said still holds.
             stands = now < window.ends
             self._window = window._replace(left=window.left - 1, ours=window.ours + 1) if stands else None
+
+
+class Permits:
+    """Our part of a budget of requests, asked for a second's worth at a time. What is granted and not used soon is lost, as
+    others may count on it. A budget that cannot be asked holds nobody up: then the pace alone counts.
+
+    ``ask`` None stands for no budget. Times are seconds of one clock.
+    """
+
+    def __init__(self, ask: Ask | None) -> None:
+        self._ask = ask
+        self._left = 0.0
+        self._asked = self._ends = self._ask_again = 0.0
+
+    def wait(self, now: float) -> float:
+        """Seconds to wait before the next request, or before asking for it again."""
+        if self._ask is None:
+            return 0.0
+        if now < self._asked:  # the clock was set back
+            self._ends = self._ask_again = now
+        if self._left > 0 and now < self._ends:
+            return 0.0
+        if now < self._ask_again:
+            return self._ask_again - now
+        grant = self._ask()
+        self._asked = now
+        if grant is None:
+            self._left, self._ends = math.inf, now + _LEFT_ALONE
+            return 0.0
+        self._left, self._ends = grant.requests, now + _LIFE
+        self._ask_again = now + (max(_ASK_EVERY, grant.wait) if grant.requests else grant.wait)
+        return 0.0 if grant.requests else grant.wait
+
+    def use(self) -> None:
+        """A request is made."""
+        self._left -= 1

@@ -16,14 +16,15 @@ class Transient(Exception):  # noqa: N818 (it never leaves this package)
     """One try failed in a way that another may mend. ``reason`` is a part of a sentence ("it answered with status 503").
 
     ``asked`` is for how many seconds the source wants to be left alone, if it said so; ``torn`` that an answer came
-    whole and could not be read.
+    whole and could not be read; ``limit`` that a limit of requests was reached.
     """
 
-    def __init__(self, reason: str, *, asked: float | None = None, torn: bool = False) -> None:
+    def __init__(self, reason: str, *, asked: float | None = None, torn: bool = False, limit: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.asked = asked
         self.torn = torn
+        self.limit = limit
 
 
 class Patience:

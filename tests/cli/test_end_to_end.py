@@ -87,7 +87,13 @@ def test_what_is_stored_is_private(loaded: str, data_dir: Path) -> None:
 
 def test_log_names_runs_and_counts_but_no_person(loaded: str, data_dir: Path) -> None:
     log = (data_dir / "log" / "rostersync.log").read_text(encoding="utf-8")
-    assert [json.loads(line)["event"] for line in log.splitlines()] == ["run begins", "run ends"]
+    begins, *steps, ends = [json.loads(line) for line in log.splitlines()]
+    assert (begins["event"], ends["event"]) == ("run begins", "run ends")
+    assert [line["step"] for line in steps] == ["pull", "compare", "guard", "apply"]
+    assert {(line["run"], line["tenant"], line["connection"]) for line in (begins, *steps, ends)} == {
+        (1, loaded, "csv")
+    }
+    assert ends["counts"]["person"]["created"] > 0
     with (FIXTURES / "day-0" / "users.csv").open(newline="", encoding="utf-8") as handle:
         for row in csv.DictReader(handle):
             personal = (row["sourceId"], row["givenName"], row["familyName"], row["email"], row["sms"])

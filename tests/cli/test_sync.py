@@ -209,6 +209,17 @@ def test_paused_one_is_left_out_and_told(two: Shared, command: Command, answers:
     assert [run["connection"] for run in answers("runs", TENANT)] == ["lms"]
 
 
+def test_one_in_a_blackout_is_left_out_and_told(two: Shared, command: Command, answers: Answers) -> None:
+    answers("schedule", "blackout", "add", TENANT, "sis", "--dates", "2026-01-01..2096-12-31", "--note", "for long")
+    code, _, err = command("sync", TENANT)
+    assert code == 0
+    assert "sis is left out: in a blackout until 31 December 2096 (for long)." in " ".join(err.split())
+    assert [run["connection"] for run in answers("runs", TENANT)] == ["lms"]
+    code, _, err = command("sync", TENANT, "--connection", "sis")
+    assert code == 2
+    assert "rostersync schedule blackout remove springfield sis --dates 2026-01-01..2096-12-31" in " ".join(err.split())
+
+
 # --- progress -------------------------------------------------------------------------------------------------------
 
 READING = Progress("pull", "users", records=10_000, pages=2, expected=52_310)

@@ -19,7 +19,13 @@ from connectors.watch import Watch
 from fixtures.api import prepare
 from fixtures.layout import Spec
 from models.connections import ClassLinkSettings, SourceSettings
-from models.errors import CancelledError, CredentialsRefusedError, SourceProtocolError, SourceUnavailableError
+from models.errors import (
+    CancelledError,
+    CredentialsRefusedError,
+    ParkedError,
+    SourceProtocolError,
+    SourceUnavailableError,
+)
 from models.progress import Progress
 from models.vocabulary import KINDS
 from tests.conformance.rig import PEOPLE, WAYS, Pulled, Rig, rig
@@ -310,6 +316,19 @@ def test_a_run_that_is_stopped_ends_at_the_next_page(stand: Rig) -> None:
     stand.server.no_more()
     assert not stand.server.late
     assert asked < 12
+    assert list(stand.scratch.iterdir()) == []
+
+
+def test_what_a_run_is_to_end_with_goes_through_as_it_is(stand: Rig) -> None:
+    pages: list[Progress] = []
+
+    def parked() -> bool:
+        if len(pages) >= 3:
+            raise ParkedError("The worker was told to stop.", "parked")
+        return False
+
+    with stand.source(Watch(pages.append, parked)) as source, pytest.raises(ParkedError, match="told to stop"):
+        next(source.pull())
     assert list(stand.scratch.iterdir()) == []
 
 

@@ -284,13 +284,13 @@ def test_keys_are_exchanged_without_a_gap(place: Service) -> None:
     before = row(place)["credentials"]
     use_keys(place, f"{second},{first}")
     assert connections.show_connection(place, "springfield", "oneroster").credentials
-    assert connections.renew_all_credentials(place) == 1
+    assert connections.renew_all_secrets(place) == 1
     assert row(place)["credentials"] != before
     use_keys(place, second)
     assert connections.show_connection(place, "springfield", "oneroster").credentials
     use_keys(place, first)
     with pytest.raises(SettingsError, match="encrypted with another key"):
-        connections.renew_all_credentials(place)
+        connections.renew_all_secrets(place)
 
 
 @pytest.fixture
@@ -313,7 +313,7 @@ def test_keys_may_come_from_a_file(own_database: Settings, tmp_path: Path) -> No
     file.write_text(f"{secrets.new_key()}\n{secrets.new_key()}\n")
     sealed = secrets.seal(settings, 1, 2, OneRosterCredentials("a", "b"))
     assert secrets.unseal(settings, 1, 2, sealed)["client_secret"] == "b"
-    with pytest.raises(SettingsError, match="not both"):
+    with pytest.raises(SettingsError, match="Set only one of ROSTERSYNC_SECRET_KEYS"):
         secrets.unseal(settings.model_copy(update={"secret_keys": SecretStr("x")}), 1, 2, sealed)
 
 

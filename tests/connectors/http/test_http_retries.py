@@ -150,7 +150,7 @@ def test_a_wait_beyond_patience_is_not_begun_and_the_error_says_when() -> None:
     with pytest.raises(SourceUnavailableError, match=r"until 2023-11-14 23:13 UTC") as raised:
         ask(case)
     assert case.clock.slept == []
-    assert raised.value.exit_code == 75
+    assert (raised.value.exit_code, raised.value.retry_after) == (75, 3600)
 
 
 def test_an_absurd_wait_is_still_a_date() -> None:

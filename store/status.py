@@ -1,0 +1,107 @@
+"""All connections at a glance: how each stands, what it does, and what its run history says."""
+
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, and_, case, false, func, or_, select
+from sqlalchemy import Connection as DatabaseConnection
+
+from models.tables import Connection, Delivery, Run, Schedule, Tenant
+
+_SCHEDULE = Schedule.__table__  # type: ignore[attr-defined]
+_CONNECTION = Connection.__table__  # type: ignore[attr-defined]
+_TENANT = Tenant.__table__  # type: ignore[attr-defined]
+_RUN = Run.__table__  # type: ignore[attr-defined]
+_DELIVERY = Delivery.__table__  # type: ignore[attr-defined]
+
+#: Ends of a run that say nothing of the source.
+_MEANINGLESS = ("cancelled", "parked", "stale_plan", "interrupted")
+#: A dry run that was approved has state applied, too.
+_ENDED_WELL = or_(_RUN.c.state.in_(("applied", "held")), and_(_RUN.c.state == "discarded", _RUN.c.dry_run.is_(False)))
+_FAILED = and_(
+    _RUN.c.state == "failed",
+    _RUN.c.dry_run.is_(False),
+    func.coalesce(_RUN.c.error_code, "").not_in(_MEANINGLESS),
+)
+
+
+class Glance(NamedTuple):
+    """A connection that was not removed, with its names and what is known of its syncs.
+
+    ``state`` and ``state_reason`` are the connection's own. From ``timetable`` to ``worker`` it is the schedule row, None
+    throughout where there is none. ``good_at`` is when its last run that ended well did so. From ``run_id`` on it is its last run
+    that ended well or failed, with the report (JSON) where that failed or is held.
+    """
+
+    connection_id: int
+    tenant: str
+    tenant_settings: str
+    connection: str
+    connector: str
+    state: str
+    state_reason: str
+    timetable: str | None
+    next_at: str | None
+    next_why: str | None
+    asked_by: str | None
+    health: str | None
+    health_code: str | None
+    health_reason: str | None
+    last_run_id: int | None
+    last_ended_at: str | None
+    stale_since: str | None
+    job: str | None
+    worker: str | None
+    good_at: str | None
+    run_id: int | None
+    run_state: str | None
+    run_code: str | None
+    run_ended_at: str | None
+    run_report: str | None
+
+
+def glances(connection: DatabaseConnection, tenant: str | None = None) -> list[Glance]:
+    """All connections (of one tenant) by tenant and age, in one query.
+
+    The history is asked backward from each tenant's newest run, so that it may be as long as it likes.
+    """
+    ended = or_(_ENDED_WELL, _FAILED)
+    report = case((_RUN.c.state.in_(("failed", "held")), _RUN.c.report))
+    query = (
+        select(
+            _CONNECTION.c.id, _TENANT.c.name, _TENANT.c.settings, _CONNECTION.c.name, _CONNECTION.c.connector,
+            _CONNECTION.c.state, _CONNECTION.c.state_reason, _SCHEDULE.c.timetable, _SCHEDULE.c.next_at,
+            _SCHEDULE.c.next_why, _SCHEDULE.c.asked_by, _SCHEDULE.c.health, _SCHEDULE.c.health_code,
+            _SCHEDULE.c.health_reason, _SCHEDULE.c.last_run_id, _SCHEDULE.c.last_ended_at, _SCHEDULE.c.stale_since,
+            _SCHEDULE.c.job, _SCHEDULE.c.worker, _of_newest(_RUN.c.finished_at, _ENDED_WELL),
+            *(_of_newest(column, ended)
+              for column in (_RUN.c.id, _RUN.c.state, _RUN.c.error_code, _RUN.c.finished_at, report)),
+        )
+        .join(_TENANT, _TENANT.c.id == _CONNECTION.c.tenant_id)
+        .outerjoin(_SCHEDULE, _SCHEDULE.c.connection_id == _CONNECTION.c.id)
+        .where(_CONNECTION.c.state != "removed", _CONNECTION.c.connector != "manual")
+        .order_by(_TENANT.c.name, _CONNECTION.c.id)
+    )  # fmt: skip
+    if tenant is not None:
+        query = query.where(_TENANT.c.name == tenant)
+    return [Glance._make(row) for row in connection.execute(query)]
+
+
+def _of_newest(column: Any, wanted: ColumnElement[bool]) -> Any:
+    """A column of a connection's newest run of some sort."""
+    # Without the coalesce PostgreSQL believes that hardly any run fits, and reads and sorts all of the tenant's, instead of
+    # going backward through the index until it has the one: 10 s for 13,000 connections, not 0.7.
+    fits = func.coalesce(and_(_RUN.c.connection_id == _CONNECTION.c.id, wanted), false())
+    return (
+        select(column)
+        .where(_RUN.c.tenant_id == _CONNECTION.c.tenant_id, fits)
+        .order_by(_RUN.c.id.desc())
+        .limit(1)
+        .correlate(_CONNECTION)
+        .scalar_subquery()
+    )
+
+
+def waiting_deliveries(connection: DatabaseConnection) -> int:
+    """How many notices are still on their way to somebody."""
+    query = select(func.count()).select_from(_DELIVERY).where(_DELIVERY.c.state == "waiting")
+    return int(connection.execute(query).scalar_one())
