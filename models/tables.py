@@ -279,7 +279,7 @@ class Run(SQLModel, table=True):
     """
 
     __tablename__ = "run"
-    __table_args__ = (Index("run_tenant", "tenant_id", "id"),)
+    __table_args__ = (Index("run_tenant", "tenant_id", "id"), Index("run_connection", "connection_id", "id"))
     id: int | None = Field(default=None, primary_key=True)
     tenant_id: int = Field(foreign_key="tenant.id")
     connection_id: int = Field(foreign_key="connection.id")

@@ -51,8 +51,8 @@ def add(
 ) -> None:
     """Make a connection, or revive a removed one, so that what it once brought is known again.
 
-    ``seal`` is given the connection's id, as encrypted credentials are bound to it; None stands for none. Raises SettingsError when the name
-    is taken.
+    ``seal`` is given the connection's id, as encrypted credentials are bound to it; None stands for none. Raises
+    SettingsError when the name is taken.
     """
     values = {"settings": settings, "memory": "{}", "state": "active", "state_reason": "", "state_since": now}
     try:

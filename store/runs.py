@@ -200,9 +200,11 @@ def supersede(connection: Connection, run_id: int, connection_id: int, *, held: 
     """A newer run takes the place of the plans that wait on the same connection, with ``held`` of the held ones too: they
     are discarded. Returns their ids, and the states in which they waited."""
     states = ["planned", "held"] if held else ["planned"]
+    tenant_id = select(_CONNECTION.c.tenant_id).where(_CONNECTION.c.id == connection_id).scalar_subquery()  # the index
     query = select(_RUN.c.id, _RUN.c.state).where(
-        _RUN.c.connection_id == connection_id, _RUN.c.state.in_(states), _RUN.c.id < run_id
-    )
+        _RUN.c.tenant_id == tenant_id, _RUN.c.connection_id == connection_id, _RUN.c.state.in_(states),
+        _RUN.c.id < run_id,
+    )  # fmt: skip
     older = [(int(found), str(state)) for found, state in connection.execute(query)]
     for found, _ in older:
         drop_plan(connection, found)

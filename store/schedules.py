@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Connection as DatabaseConnection
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
@@ -114,6 +114,27 @@ def all_scheduled(engine: Engine, tenant_id: int | None = None) -> list[Schedule
         wanted.append(_SCHEDULE.c.tenant_id == tenant_id)
     with reading(engine) as connection:
         return _scheduled(connection, *wanted, order=(_TENANT.c.name, _CONNECTION.c.id))
+
+
+def maybe_stale(engine: Engine, before: str) -> list[Scheduled]:
+    """Rows without a job or an alarm, of connections that are not paused: their last good scheduled sync was before an
+    instant, or there was none, or the timetable says itself from when on they are stale."""
+    own_hours = _SCHEDULE.c.timetable.like('%"stale_hours":%') & _SCHEDULE.c.timetable.not_like('%"stale_hours":null%')
+    wanted = (
+        _CONNECTION.c.state.in_(_ABLE),
+        _SCHEDULE.c.job.is_(None),
+        _SCHEDULE.c.stale_since.is_(None),
+        or_(_SCHEDULE.c.last_good_at.is_(None), _SCHEDULE.c.last_good_at < before, own_hours),
+    )
+    with reading(engine) as connection:
+        return _scheduled(connection, *wanted, order=(_SCHEDULE.c.connection_id,))
+
+
+def waiting(engine: Engine) -> int:
+    """How many jobs wait for a worker."""
+    query = select(func.count()).where(_SCHEDULE.c.job.is_not(None), _SCHEDULE.c.worker.is_(None))
+    with reading(engine) as connection:
+        return int(connection.execute(query).scalar_one())
 
 
 def in_flight(engine: Engine) -> list[Scheduled]:
@@ -257,16 +278,22 @@ def records_received(engine: Engine, run_id: int) -> int:
     return sum(kind.received for kind in msgspec.json.decode(report, type=RunReport).kinds) if report else 0
 
 
-def last_good(connection: DatabaseConnection, connection_ids: Sequence[int] | None = None) -> dict[int, str]:
-    """When each connection's last run ended well, whoever started it."""
-    wanted = [
-        _RUN.c.state.in_(("applied", "held", "discarded")),
-        _RUN.c.dry_run.is_(False),
-        _RUN.c.error_code.is_(None),
-    ]
-    if connection_ids is not None:
-        wanted.append(_RUN.c.connection_id.in_(connection_ids))
-    query = select(_RUN.c.connection_id, func.max(_RUN.c.finished_at)).where(*wanted).group_by(_RUN.c.connection_id)
+def last_good(connection: DatabaseConnection, connection_ids: Sequence[int]) -> dict[int, str]:
+    """When the last run of each of these connections ended well, whoever started it."""
+    last = (
+        select(_RUN.c.finished_at)
+        .where(
+            _RUN.c.tenant_id == _CONNECTION.c.tenant_id,
+            _RUN.c.connection_id == _CONNECTION.c.id,
+            _RUN.c.state.in_(("applied", "held", "discarded")),
+            _RUN.c.dry_run.is_(False),
+            _RUN.c.error_code.is_(None),
+        )
+        .order_by(_RUN.c.id.desc())  # backwards through the index of the tenant's runs: all runs there ever were are too many
+        .limit(1)
+        .scalar_subquery()
+    )
+    query = select(_CONNECTION.c.id, last).where(_CONNECTION.c.id.in_(connection_ids))
     return {int(connection_id): str(at) for connection_id, at in connection.execute(query) if at}
 
 

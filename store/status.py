@@ -101,6 +101,21 @@ def _of_newest(column: Any, wanted: ColumnElement[bool]) -> Any:
     )
 
 
+def running_now(connection: DatabaseConnection) -> dict[str, list[str]]:
+    """The connections ("tenant/connection") whose jobs workers have taken, by worker."""
+    query = (
+        select(_SCHEDULE.c.worker, _TENANT.c.name, _CONNECTION.c.name)
+        .join(_TENANT, _TENANT.c.id == _SCHEDULE.c.tenant_id)
+        .join(_CONNECTION, _CONNECTION.c.id == _SCHEDULE.c.connection_id)
+        .where(_SCHEDULE.c.job.is_not(None), _SCHEDULE.c.worker.is_not(None))
+        .order_by(_SCHEDULE.c.taken_at)
+    )
+    running: dict[str, list[str]] = {}
+    for worker, tenant, name in connection.execute(query):
+        running.setdefault(worker, []).append(f"{tenant}/{name}")
+    return running
+
+
 def waiting_deliveries(connection: DatabaseConnection) -> int:
     """How many notices are still on their way to somebody."""
     query = select(func.count()).select_from(_DELIVERY).where(_DELIVERY.c.state == "waiting")

@@ -24,7 +24,8 @@ _NAME: Final = "rostersync"
 _VERSION: Final = "1"
 _WORKFLOW: Final = "sync"
 _ORDINARY, _LARGE = "syncs", "large-syncs"
-_POLL: Final = 0.25
+#: Seconds between two looks for jobs. A large one takes minutes, so that its beginning may wait a little longer.
+_POLL, _POLL_LARGE = 0.25, 1.0
 #: dbos hands out by priority, and within it by age; what a person waits for comes first.
 _ASKED, _SCHEDULED = 1, 10
 _STATES: Final[dict[str, Literal["waiting", "running"]]] = {
@@ -79,8 +80,8 @@ class Jobs:
     def start(self) -> None:
         """Begin to take jobs. Makes dbos' own tables where they are missing. Raises SQLAlchemy's errors."""
         DBOS.launch()
-        for name, slots in ((_ORDINARY, self._slots), (_LARGE, max(1, self._slots // 4))):
-            DBOS.register_queue(name, worker_concurrency=slots, polling_interval_sec=_POLL, on_conflict="always_update")
+        for name, slots, poll in ((_ORDINARY, self._slots, _POLL), (_LARGE, max(1, self._slots // 4), _POLL_LARGE)):
+            DBOS.register_queue(name, worker_concurrency=slots, polling_interval_sec=poll, on_conflict="always_update")
 
     def queue(self, job: str, connection_id: int, *, asked: bool, large: bool) -> None:
         """Queue a job, once: a job of this name that is there already stays as it is."""

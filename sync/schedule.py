@@ -31,9 +31,9 @@ _SECOND = timedelta(seconds=1)
 _BEGIN_WITHIN: Final = 0.8
 #: How long a cron's slot may be tried again, unless its next one comes earlier.
 _CRON_WINDOW: Final = timedelta(hours=6)
-#: An alarm is raised when the next slot is so long past, but never sooner after a good sync than ``_STALE_LEAST``.
+#: An alarm is raised when the next slot is so long past, but never sooner after a good sync than ``STALE_LEAST``.
 _STALE_MARGIN: Final = timedelta(hours=12)
-_STALE_LEAST: Final = timedelta(hours=36)
+STALE_LEAST: Final = timedelta(hours=36)
 
 
 class Slot(NamedTuple):
@@ -234,7 +234,7 @@ def stale_at(timetable: Timetable, zone: ZoneInfo, last_good: datetime) -> datet
         if timetable.stale_hours is not None:
             limit = good + timedelta(hours=timetable.stale_hours)
         else:
-            limit = max(good + _STALE_LEAST, expected + _STALE_MARGIN)
+            limit = max(good + STALE_LEAST, expected + _STALE_MARGIN)
         closed = [
             _begins(entry, zone) for entry in timetable.blackouts
             if _begins(entry, zone) < limit and good < _ends(entry, zone)

@@ -20,14 +20,16 @@ from store.schedules import Scheduled
 from sync.attempt import settle_job
 from sync.clock import now
 from sync.jobs import Jobs
-from sync.schedule import catch_up, moved_to, read_timetable, spread_of, zone_of
+from sync.schedule import STALE_LEAST, catch_up, moved_to, read_timetable, spread_of, text_of, zone_of
 from sync.service import Service
 from sync.settling import stale
 
 log = structlog.get_logger("rostersync.scheduler")
 
-#: Due rows taken up in one tick.
-_BATCH: Final = 200
+#: Due rows taken up in one tick; it must not take long, as people's requests are seen by the next one.
+_BATCH: Final = 50
+#: Jobs that wait for a worker at a time. The rest waits in our own table, where it costs nothing.
+_WAITING: Final = 1_000
 #: From so many records on a sync is a large one, which has places of its own.
 LARGE: Final = 200_000
 #: Seconds after which a job that is queued nowhere, or ended without having been settled, is found abandoned.
@@ -37,7 +39,9 @@ _ABANDONED: Final = 30
 def queue_due(service: Service, jobs: Jobs) -> int:
     """Queue a job for each connection whose time has come; returns how many."""
     queued = 0
-    for scheduled in schedules.due(service.engine, now(), _BATCH):
+    found = schedules.due(service.engine, now(), _BATCH)
+    room = _WAITING - schedules.waiting(service.engine) if found else 0
+    for scheduled in found[: max(room, 0)]:
         try:
             if _moved_on(service, scheduled):
                 continue
@@ -133,12 +137,11 @@ def take_over(service: Service, jobs: Jobs, worker: str, silence: float) -> list
 
 def raise_alarms(service: Service) -> int:
     """Tell of connections whose last good sync is too long ago; returns how many were told of just now."""
-    found = [
-        each for each in schedules.all_scheduled(service.engine)
-        if each.state != "paused" and each.row.job is None and each.row.stale_since is None
-    ]  # fmt: skip
+    found = schedules.maybe_stale(service.engine, text_of(_instant() - STALE_LEAST))
+    if not found:
+        return 0
     with reading(service.engine) as connection:
-        good = schedules.last_good(connection)
+        good = schedules.last_good(connection, [each.row.connection_id for each in found])
     return sum(_alarm(service, each, good.get(each.row.connection_id)) for each in found)
 
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 import msgspec
 
@@ -22,8 +22,7 @@ from models.settings import TenantSettings
 from models.timetable import DateRange, Timetable
 from store import workers
 from store.database import reading
-from store.schedules import in_flight
-from store.status import Glance, glances
+from store.status import Glance, glances, running_now
 from sync.connections import FILES
 from sync.schedule import blackout_at, read_timetable, zone_of
 from sync.service import Service
@@ -68,25 +67,25 @@ def status(service: Service, tenant: str | None = None, *, troubled: bool = Fals
         tenant_and_settings(service, tenant)
     at = datetime.now(UTC)
     with reading(service.engine) as connection:
-        found = glances(connection, tenant)
-    lines = [_line(each, at) for each in found]
+        found, running = glances(connection, tenant), running_now(connection)
+    seen = _workers(service, running)
+    alive = frozenset(worker.id for worker in seen if worker.alive)
+    lines = [_line(each, alive, at) for each in found]
     lines.sort(key=lambda line: (_URGENCY[line.turn], line.tenant))
+    states = Counter(line.state for line in lines)
     return ServiceStatus(
         at=at.isoformat(timespec="seconds"),
-        workers=_workers(service),
-        due=sum(each.worker is None and (each.job is not None or _is_due(each, at)) for each in found),
-        running=sum(each.worker is not None for each in found),
-        states=dict(Counter(line.state for line in lines)),
+        workers=seen,
+        due=states["queued"] + sum(_is_due(each, at) for each in found),
+        running=states["running"],
+        states=dict(states),
         connections=[line for line in lines if not troubled or line.turn != "nobody"],
     )
 
 
-def _workers(service: Service) -> list[WorkerView]:
+def _workers(service: Service, running: dict[str, list[str]]) -> list[WorkerView]:
     """Workers that run, and those that fell silent; not those that ended as they should."""
-    running: dict[str | None, list[str]] = {}
     lost = service.settings.lost_seconds
-    for each in in_flight(service.engine):
-        running.setdefault(each.row.worker, []).append(f"{each.tenant}/{each.connection}")
     return [
         WorkerView(
             row.id, row.host, row.pid, row.version, row.started_at, round(silent, 1), silent < lost, row.stopping,
@@ -102,7 +101,7 @@ def _is_due(found: Glance, at: datetime) -> bool:
     return able and found.job is None and found.next_at is not None and datetime.fromisoformat(found.next_at) <= at
 
 
-def _line(found: Glance, at: datetime) -> ConnectionStatus:
+def _line(found: Glance, alive: frozenset[str], at: datetime) -> ConnectionStatus:
     word = _newest_word(found)
     try:
         timetable = read_timetable(found.timetable or "{}")
@@ -110,7 +109,7 @@ def _line(found: Glance, at: datetime) -> ConnectionStatus:
     except SettingsError as error:
         timetable, closed = Timetable(), None
         word = _Word("broken", error.code, error.for_admin, word.run_id)
-    state = _state(found, word, timetable, closed)
+    state = _state(found, word, alive, timetable, closed)
     whose, reason = _whose_turn(found, word, state, at)
     return ConnectionStatus(
         tenant=found.tenant,
@@ -137,8 +136,7 @@ def _newest_word(found: Glance) -> _Word:
         return _word_of_run(found)
     if found.health == "held" and found.run_state != "held":
         return _Word("ok", "", "", found.last_run_id)
-    health: Health = msgspec.convert(found.health, Health)
-    return _Word(health, found.health_code or "", found.health_reason or "", found.last_run_id)
+    return _Word(cast(Health, found.health), found.health_code or "", found.health_reason or "", found.last_run_id)
 
 
 def _word_of_run(found: Glance) -> _Word:
@@ -166,10 +164,10 @@ def _blackout(found: Glance, timetable: Timetable, at: datetime) -> DateRange | 
     return blackout_at(timetable, zone_of(settings), at)
 
 
-def _state(found: Glance, word: _Word, timetable: Timetable, closed: DateRange | None) -> str:
-    """What a person should know first."""
+def _state(found: Glance, word: _Word, alive: frozenset[str], timetable: Timetable, closed: DateRange | None) -> str:
+    """What a person should know first. What a worker that is gone had begun waits for another one."""
     if found.job is not None:
-        return "running" if found.worker is not None else "queued"
+        return "running" if found.worker in alive else "queued"
     if found.state == "paused":
         return "paused"
     if closed is not None:

@@ -44,10 +44,6 @@ def windows_at(service: Service, connection_id: int, settings: TenantSettings, a
 def notes_on(windows: Windows, kinds: Sequence[KindCounts], *, first_sync: bool) -> list[str]:
     """What a run's report says of them; ``kinds`` count what is kept though it would have gone."""
     notes = []
-    if windows.blackout:
-        notes.append(
-            f"In a blackout {until(windows.blackout)} nothing is synced by itself; this was started by a person."
-        )
     if windows.add_only:
         notes.append(f"Add-only {until(windows.add_only)}: {_kept(kinds)}.")
     if windows.rollover and not first_sync:

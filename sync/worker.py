@@ -35,7 +35,7 @@ log = structlog.get_logger("rostersync.worker")
 _TICK: Final = 1.0
 _POST: Final = 5.0
 #: How often, in seconds, the tick looks for what was abandoned, for silence, and for what may be forgotten.
-_MEND, _ALARM, _SWEEP = 15.0, 60.0, 3_600.0
+_MEND, _ALARM, _SWEEP = 15.0, 300.0, 3_600.0
 #: Days for which ended jobs are kept in dbos' tables; the runs themselves are kept for good.
 _KEEP_DAYS: Final = 7
 #: Seconds without a tick after which this process calls itself unwell.

@@ -22,31 +22,34 @@ SlotsOption = Annotated[
     int | None,
     typer.Option("--slots", metavar="N", min=1, max=64, help="How many syncs run at a time.", show_default=False),
 ]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Log JSON lines on a terminal, too, and tell an error as a JSON document.")
+]
 
 
-def serve(port: PortOption = None, slots: SlotsOption = None) -> None:
+def serve(port: PortOption = None, slots: SlotsOption = None, as_json: JsonOption = False) -> None:
     """Run every tenant's syncs on their schedules, and answer health and metrics on a port (8080 by default).
 
     One process is enough: with SQLite it is the only one. On PostgreSQL `rostersync worker` may run beside it, as often
     and on as many machines as wanted. SIGTERM or Ctrl-C lets running syncs end, or parks them at their next page; a
     second one stops at once, which loses nothing either.
     """
-    _work(port, slots)
+    _work(port, slots, as_json)
 
 
-def worker(port: PortOption = 0, slots: SlotsOption = None) -> None:
+def worker(port: PortOption = 0, slots: SlotsOption = None, as_json: JsonOption = False) -> None:
     """Run syncs beside other workers on the same PostgreSQL; without a port of its own, unless --port is given."""
-    _work(port, slots)
+    _work(port, slots, as_json)
 
 
-def _work(port: int | None, slots: int | None) -> None:
+def _work(port: int | None, slots: int | None, as_json: bool) -> None:
     from cli import logs
     from sync import service as services
     from sync.health_server import HealthServer
     from sync.metrics import Metrics
     from sync.worker import Worker
 
-    given = {"health_port": port, "slots": slots}
+    given = {"health_port": port, "slots": slots, "log_format": "json" if as_json else None}
     settings = services.load_settings().model_copy(
         update={name: value for name, value in given.items() if value is not None}
     )

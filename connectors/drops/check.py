@@ -27,8 +27,7 @@ def check_sftp(settings: SftpSettings, credentials: SftpCredentials) -> None:
         raise SettingsError(
             "host must be the name of a server only, such as sftp.example.org; the folder is the setting path."
         )
-    if not settings.user.isprintable():
-        raise SettingsError("user has an unusual character in it: type it again.")
+    sftp.check_sendable("user", settings.user)
     if not settings.path or not settings.path.isprintable():
         raise SettingsError(
             "path must be a folder of the server; . is the one that a program is in when it has logged in."
@@ -38,8 +37,7 @@ def check_sftp(settings: SftpSettings, credentials: SftpCredentials) -> None:
     _check_drop(settings)
     if not (credentials.password or credentials.private_key):
         raise SettingsError("A password or a private_key is needed to log in; ask the district for one.")
-    if not credentials.password.isprintable():
-        raise SettingsError("password has a line break or an unusual character in it: type it again.")
+    sftp.check_sendable("password", credentials.password)
     if credentials.passphrase and not credentials.private_key:
         raise SettingsError("passphrase is for a private_key, and there is none.")
     sftp.read_key(credentials)

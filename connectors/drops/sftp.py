@@ -12,6 +12,7 @@ from typing import Final, NamedTuple, TypeVar, cast
 
 import asyncssh
 from asyncssh.constants import FILEXFER_TYPE_REGULAR, FILEXFER_TYPE_UNKNOWN
+from asyncssh.saslprep import SASLPrepError, saslprep
 
 from connectors.drops import host_keys
 from connectors.drops.listing import Entry, shown
@@ -120,6 +121,12 @@ class Sftp:
                 return await self._connect_to(address, client, algorithms)
             except OSError as error:
                 failure = error
+            except ValueError as error:
+                raise SettingsError(
+                    "The account that rostersync runs in has no name, and SFTP needs one: set the environment variable "
+                    "LOGNAME.",
+                    type(error).__name__,
+                ) from None
         raise failure or OSError("the host has no address")
 
     async def _addresses(self) -> list[str]:
@@ -166,6 +173,8 @@ class Sftp:
             try:
                 # Names that are no UTF-8 go back to the server as they came.
                 return await connection.start_sftp_client(path_errors="surrogateescape")
+            except (asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection):
+                raise
             except (asyncssh.SFTPError, asyncssh.ChannelOpenError):
                 raise SourceProtocolError(
                     f"The server {self._settings.host} lets us in, but offers no SFTP. Ask the district to allow SFTP for "
@@ -334,6 +343,14 @@ class _Client(asyncssh.SSHClient):
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
         self.fingerprint, self.sort = key.get_fingerprint("sha256"), key.get_algorithm()
         return self.fingerprint == self._pinned
+
+
+def check_sendable(name: str, text: str) -> None:
+    """Whether SSH can carry a text. Raises SettingsError that does not quote it."""
+    try:
+        saslprep(text)
+    except SASLPrepError:
+        raise SettingsError(f"{name} has an unusual character in it: type it again.", "saslprep") from None
 
 
 def read_key(credentials: SftpCredentials) -> asyncssh.SSHKey | None:

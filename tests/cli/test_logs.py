@@ -104,13 +104,13 @@ def test_an_error_is_written_as_types_and_places(lines: Any) -> None:
 
 
 def test_what_libraries_fill_into_their_messages_is_dropped(lines: Any) -> None:
-    theirs = logging.getLogger("apprise")
+    theirs = logging.getLogger("a.library")
     theirs.warning("Failed to send to %s.", SECRET)
     theirs.error(f"Failed: {SECRET}")
     theirs.error(ValueError(SECRET))
     theirs.warning("All is well.", stack_info=True)
     assert [line["event"] for line in lines()] == ["Failed to send to %s.", UNQUOTED, UNQUOTED, "All is well."]
-    assert {line["logger"] for line in lines()} == {"apprise"}
+    assert {line["logger"] for line in lines()} == {"a.library"}
     assert all(__file__ in line["place"] for line in lines())
     assert SECRET not in json.dumps(lines())
 

@@ -110,7 +110,9 @@ def add_connection(service: Service, tenant: str, server: OneRosterServer, name:
     """Returns its id."""
     settings = {"base_url": server.url + server.place, "auth": "bearer", "page_size": "1000"}
     credentials = {"token": STATIC_TOKEN}
-    view = connections.add_connection(service, tenant, "oneroster", name=name, settings=settings, credentials=credentials)
+    view = connections.add_connection(
+        service, tenant, "oneroster", name=name, settings=settings, credentials=credentials
+    )
     tenant_id, _ = tenant_and_settings(service, tenant)
     (found,) = (row.id for row in connections_of(service.engine, tenant_id) if row.name == view.name)
     assert found is not None
@@ -156,7 +158,7 @@ def wait_until(true: Callable[[], object], seconds: float, what: str, every: flo
 def applied_runs(service: Service, slot: str) -> dict[int, int]:
     """How many applied runs each connection has for a slot."""
     query = "SELECT connection_id, count(*) FROM run WHERE slot = :slot AND state IN ('applied', 'held') GROUP BY 1"
-    return {connection_id: runs for connection_id, runs in asked(service, query, slot=slot)}
+    return {row[0]: row[1] for row in asked(service, query, slot=slot)}
 
 
 def assert_like(service: Service, tenant: str, others: Iterable[str]) -> None:

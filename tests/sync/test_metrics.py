@@ -15,8 +15,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from models.errors import SettingsError
 from models.health import Outcome
 from models.report import KindCounts, ProblemCount, RunReport
-from models.tables import Schedule, Worker
-from store import workers
+from models.tables import Schedule
 from store.schedules import Scheduled
 from sync import connections
 from sync.health_server import HealthServer
@@ -26,7 +25,7 @@ from sync.schedule import text_of
 from sync.service import Service
 from sync.settings import Settings
 from tests.sync import fake_source
-from tests.sync.test_status import ago, finished, stand
+from tests.sync.test_status import ago, finished, register, stand
 
 
 def scheduled(**values: Any) -> Scheduled:
@@ -116,7 +115,7 @@ def test_figures_of_the_database(place: Service) -> None:
     stand(place, name="queued", next_at=ago(minutes=1), health="ok")
     sync(place, "springfield", "paused", started_by="ann")
     connections.pause_connection(place, "springfield", "paused", "", by="ann")
-    workers.register(place.engine, Worker(id="w", host="h", pid=1, version="1", slots=4, started_at=ago(), seen=0.0))
+    register(place, "w")
     metrics = Metrics(place)
     fresh = value(metrics, "rostersync_tenant_freshness_seconds", tenant="springfield", connection="sis")
     assert fresh == pytest.approx(7_200, abs=60)
@@ -133,6 +132,7 @@ def test_figures_of_the_database(place: Service) -> None:
 def test_queued_and_running_are_told_apart(here: Service) -> None:
     stand(here, next_at=ago(minutes=1), job="1/a")
     assert value(Metrics(here), "rostersync_queue", what="queued") == 1
+    register(here, "w")
     stand(here, next_at=ago(minutes=1), job="1/a", worker="w")
     found = Metrics(here)
     assert [value(found, "rostersync_queue", what=what) for what in ("due", "queued", "running")] == [0, 0, 1]

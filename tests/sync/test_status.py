@@ -56,6 +56,13 @@ def finished(service: Service, run_id: int, at: str) -> None:
         connection.execute(update(table).where(table.c.id == run_id).values(finished_at=at))
 
 
+def register(service: Service, worker: str) -> None:
+    """A worker begins."""
+    workers.register(
+        service.engine, Worker(id=worker, host="h", pid=7, version="1", slots=4, started_at=ago(hours=1), seen=0.0)
+    )
+
+
 def test_connection_that_was_never_synced(here: Service) -> None:
     assert line(here) == ConnectionStatus(
         tenant="springfield", connection="sis", connector="oneroster", state="unscheduled", health="new", turn="nobody",
@@ -159,6 +166,8 @@ def test_running_queued_and_due_are_counted(place: Service) -> None:
     assert (line(place).state, line(place).next_words) == ("queued", "waits for a worker")
     assert (status(place).due, status(place).running) == (1, 0)
     stand(place, next_at=ago(minutes=5), job="1/a", worker="w1", taken_at=ago(seconds=5))
+    assert line(place).state == "queued"  # the worker is gone
+    register(place, "w1")
     found = status(place)
     assert (line(place).state, found.due, found.running) == ("running", 0, 1)
     assert found.states == {"running": 1, "unscheduled": 1}
@@ -250,9 +259,8 @@ def test_removed_connections_are_left_out(here: Service) -> None:
 
 
 def test_workers_with_what_they_run(place: Service) -> None:
-    row = {"host": "h", "pid": 7, "version": "1", "slots": 4, "started_at": ago(hours=1), "seen": 0.0}
     for name in ("w1", "w2", "w3"):
-        workers.register(place.engine, Worker(id=name, **row))
+        register(place, name)
     workers.leave(place.engine, "w2")
     with writing(place.engine) as connection:
         table = Worker.__table__  # type: ignore[attr-defined]

@@ -138,11 +138,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("notice_id", "contact_id"),
     )
     op.create_index("delivery_due", "delivery", ["state", "next_at"], unique=False)
+    op.create_index("run_connection", "run", ["connection_id", "id"])
     op.add_column("run", sa.Column("slot", sa.String(), nullable=True))
     op.add_column("run", sa.Column("cancel_by", sa.String(), nullable=True))
 
 
 def downgrade() -> None:
+    op.drop_index("run_connection", "run")
     op.drop_column("run", "cancel_by")
     op.drop_column("run", "slot")
     op.drop_index("delivery_due", table_name="delivery")

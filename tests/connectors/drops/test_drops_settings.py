@@ -28,6 +28,7 @@ def sftp(**changes: Any) -> SftpSettings:
         ({"host": "sftp.example.org/roster"}, "host"),
         ({"host": "a, b"}, "host"),
         ({"user": "spring\nfield"}, "user"),
+        ({"user": "spring\ufffdfield"}, "user"),
         ({"path": ""}, "path"),
         ({"path": "a\0"}, "path"),
         ({"host_key": "SHA256:abc"}, "host_key"),
@@ -75,6 +76,7 @@ def locked(passphrase: str) -> str:
     [
         (SftpCredentials(), "password or a private_key"),
         (SftpCredentials(password="two\nlines"), "password"),
+        (SftpCredentials(password="odd \ufffd"), "password"),
         (SftpCredentials(password="x", passphrase="y"), "passphrase"),
         (SftpCredentials(private_key="given"), "private_key"),
         (SftpCredentials(private_key=KEY.export_public_key().decode()), "private_key"),

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -177,6 +178,16 @@ def test_wrong_credentials(server: SftpServer, credentials: SftpCredentials, cha
     for text in (error.for_admin, error.for_engineer):
         assert "wrong" not in text
         assert PASSWORD not in text
+
+
+def test_account_without_a_name(server: SftpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> str:
+        raise KeyError("getpwuid(): uid not found: 4711")
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    error = refused(place(server))
+    assert type(error) is SettingsError
+    assert "LOGNAME" in error.for_admin
 
 
 def test_no_secret_is_in_a_text_of_the_credentials() -> None:
@@ -367,10 +378,18 @@ def test_names_that_are_paths_are_no_files(name: str) -> None:
 
 def test_no_connection_is_held_while_files_are_watched(way: SftpWay) -> None:
     way.drop()
-    held: list[int] = []
-    way.while_waiting = lambda: held.append(len(way.server.connections))
+    ended: list[bool] = []
+
+    def wait_for_the_end() -> None:
+        for _ in range(500):  # the server learns of it a moment later than we
+            if not way.server.connections:
+                break
+            time.sleep(0.01)
+        ended.append(not way.server.connections)
+
+    way.while_waiting = wait_for_the_end
     way.source().arrive()
-    assert held == [0]
+    assert ended == [True]
 
 
 def test_file_growing_on_the_server_while_it_is_read(way: SftpWay) -> None:
