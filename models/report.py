@@ -92,7 +92,8 @@ class RunReport(msgspec.Struct):
 
     ``step`` is the verb at which a failed run failed: pull, check, compare, guard or apply. ``steps`` are seconds by verb
     (records are checked while they are compared), ``waited`` those of the pull in which nothing was asked, because the
-    source's limit of requests was reached.
+    source's limit of requests was reached. ``waits_on`` is an earlier run whose plan still waits, since this one could not find
+    again what that one holds; ``holds`` are that one's then.
     """
 
     run_id: int
@@ -121,6 +122,7 @@ class RunReport(msgspec.Struct):
     step: str = ""
     steps: dict[str, float] = {}
     waited: float = 0.0
+    waits_on: int | None = None
 
 
 class ChangeView(msgspec.Struct, frozen=True):

@@ -2,10 +2,10 @@
 
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Engine, delete, select, text, update
+from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, or_, select, text, update
 
 from models.errors import NotFoundError
 from models.pages import Coverage
@@ -25,6 +25,10 @@ _TENANT = Tenant.__table__  # type: ignore[attr-defined]
 _COVERAGE = CoverageRow.__table__  # type: ignore[attr-defined]
 _PROBLEM = ProblemRow.__table__  # type: ignore[attr-defined]
 _CHUNK = PlanChunk.__table__  # type: ignore[attr-defined]
+
+#: Ends of a run after which the roster is as the source said, but for what waited; one that a dry run planned counts once it is
+#: approved.
+ENDED_WELL = or_(_RUN.c.state.in_(("applied", "held")), and_(_RUN.c.state == "discarded", _RUN.c.dry_run.is_(False)))
 
 INTERRUPTED = "The run was interrupted (its process ended); the roster is as it was before. Start it again."
 
@@ -50,6 +54,11 @@ def begin_run(
         }  # fmt: skip
         run_id = connection.execute(_RUN.insert().values(values).returning(_RUN.c.id)).scalar_one()
     return int(run_id), int(revision)
+
+
+def newest_run(column: Any, *wanted: ColumnElement[bool]) -> Any:
+    """A column of the newest of some runs, as a part of another query."""
+    return select(column).where(*wanted).order_by(_RUN.c.id.desc()).limit(1).scalar_subquery()
 
 
 def set_state(engine: Engine, run_id: int, state: RunState) -> None:
@@ -196,22 +205,36 @@ def drop_plan(connection: Connection, run_id: int) -> None:
     connection.execute(delete(_CHUNK).where(_CHUNK.c.run_id == run_id))
 
 
-def supersede(connection: Connection, run_id: int, connection_id: int, *, held: bool) -> list[tuple[int, str]]:
-    """A newer run takes the place of the plans that wait on the same connection, with ``held`` of the held ones too: they
-    are discarded. Returns their ids, and the states in which they waited."""
-    states = ["planned", "held"] if held else ["planned"]
-    tenant_id = select(_CONNECTION.c.tenant_id).where(_CONNECTION.c.id == connection_id).scalar_subquery()  # the index
-    query = select(_RUN.c.id, _RUN.c.state).where(
-        _RUN.c.tenant_id == tenant_id, _RUN.c.connection_id == connection_id, _RUN.c.state.in_(states),
-        _RUN.c.id < run_id,
-    )  # fmt: skip
-    older = [(int(found), str(state)) for found, state in connection.execute(query)]
-    for found, _ in older:
-        drop_plan(connection, found)
-        connection.execute(
-            update(_RUN).where(_RUN.c.id == found).values(state="discarded", waits_for="", decided_by=f"run {run_id}")
-        )
-    return older
+class WaitingPlan(NamedTuple):
+    """A run whose plan waits for a decision: of a dry run (planned), or what was held. It can be approved as long as the
+    tenant's revision is ``base_revision``."""
+
+    run_id: int
+    state: str
+    base_revision: int
+
+
+def waiting_plans(connection: Connection, connection_id: int, *, before: int) -> list[WaitingPlan]:
+    """The plans of a connection's runs ``before`` a run that wait, oldest first."""
+    query = (
+        select(_RUN.c.id, _RUN.c.state, _RUN.c.base_revision)
+        .where(_RUN.c.connection_id == connection_id, _RUN.c.id < before, _RUN.c.state.in_(("planned", "held")))
+        .order_by(_RUN.c.id)
+    )
+    return [WaitingPlan._make(row) for row in connection.execute(query)]
+
+
+def discard(connection: Connection, run_id: int, *, by: str) -> None:
+    """A plan waits no more: ``by`` ("run 7") has taken its place."""
+    drop_plan(connection, run_id)
+    values = {"state": "discarded", "waits_for": "", "decided_by": by}
+    connection.execute(update(_RUN).where(_RUN.c.id == run_id).values(values))
+
+
+def report_of(connection: Connection, run_id: int) -> RunReport:
+    """The report of a run that has ended."""
+    report = connection.execute(select(_RUN.c.report).where(_RUN.c.id == run_id)).scalar_one()
+    return msgspec.json.decode(report, type=RunReport)
 
 
 # --- reading --------------------------------------------------------------------------------------------------------

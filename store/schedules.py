@@ -13,6 +13,7 @@ from models.health import Reason, Standing
 from models.report import RunReport
 from models.tables import Connection, Run, Schedule, Tenant
 from store.database import is_sqlite, reading, writing
+from store.runs import ENDED_WELL, newest_run
 
 _SCHEDULE = Schedule.__table__  # type: ignore[attr-defined]
 _CONNECTION = Connection.__table__  # type: ignore[attr-defined]
@@ -34,6 +35,7 @@ class Scheduled(msgspec.Struct, frozen=True):
     connector: str
     state: str
     state_reason: str
+    state_since: str
 
     @property
     def standing(self) -> Standing:
@@ -61,13 +63,22 @@ def save(engine: Engine, connection_id: int, tenant_id: int, values: Mapping[str
 
 
 def opened(connection: DatabaseConnection, connection_id: int, tenant_id: int) -> Schedule:
-    """The schedule row of a connection, made if there is none; nobody else changes it before the transaction ends."""
+    """The schedule row of a connection, made if there is none; nobody else changes it before the transaction ends. A new one
+    knows when a sync by hand last ended well."""
     made = Schedule(connection_id=connection_id, tenant_id=tenant_id).model_dump()
+    made["last_good_at"] = newest_run(_RUN.c.finished_at, _RUN.c.connection_id == connection_id, ENDED_WELL)
     new = sqlite.insert(_SCHEDULE) if is_sqlite(connection) else postgresql.insert(_SCHEDULE)
     connection.execute(new.values(made).on_conflict_do_nothing())
+    row = locked(connection, connection_id)
+    assert row is not None
+    return row
+
+
+def locked(connection: DatabaseConnection, connection_id: int) -> Schedule | None:
+    """The schedule row of a connection, if there is one; nobody else changes it before the transaction ends."""
     query = select(_SCHEDULE).where(_SCHEDULE.c.connection_id == connection_id)
-    locking = query if is_sqlite(connection) else query.with_for_update()
-    return Schedule(**connection.execute(locking).mappings().one())
+    row = connection.execute(query if is_sqlite(connection) else query.with_for_update()).mappings().first()
+    return Schedule(**row) if row else None
 
 
 def set_timetable(connection: DatabaseConnection, connection_id: int, timetable: str) -> None:
@@ -77,11 +88,18 @@ def set_timetable(connection: DatabaseConnection, connection_id: int, timetable:
 
 def ask(engine: Engine, connection_id: int, tenant_id: int, slot: str, by: str, now: str) -> None:
     """Make a connection due at once because a person asked. What runs already goes on as it is; what waits in the queue is
-    queued anew, before all that nobody asked for."""
+    queued anew, before all that nobody asked for. The window of a time that is being tried stays: the request takes the
+    place of its retries, and should not end before they would have."""
     why: Reason = "asked"
-    values = {"next_at": now, "next_why": why, "slot": slot, "window_ends_at": None, "attempt": 0, "asked_by": by}
     with writing(engine) as connection:
         row = opened(connection, connection_id, tenant_id)
+        is_tried = (
+            row.job is not None or row.next_why != "scheduled" or (row.next_at is not None and row.next_at <= now)
+        )
+        values: dict[str, Any] = {
+            "next_at": now, "next_why": why, "slot": slot, "attempt": 0, "asked_by": by,
+            "window_ends_at": row.window_ends_at if is_tried else None,
+        }  # fmt: skip
         waits_behind = row.job is not None and row.worker is None and row.next_why != why
         _change(connection, connection_id, values | (_NO_JOB if waits_behind else {}))
 
@@ -116,13 +134,33 @@ def all_scheduled(engine: Engine, tenant_id: int | None = None) -> list[Schedule
         return _scheduled(connection, *wanted, order=(_TENANT.c.name, _CONNECTION.c.id))
 
 
+def unscheduled(engine: Engine, tenant_id: int | None = None) -> list[Scheduled]:
+    """Connections (of one tenant) that were never scheduled or asked for, each with an empty row; removed ones are left out."""
+    query = (
+        select(
+            _CONNECTION.c.id, _CONNECTION.c.tenant_id, _TENANT.c.name, _TENANT.c.settings, _CONNECTION.c.name,
+            _CONNECTION.c.connector, _CONNECTION.c.state, _CONNECTION.c.state_reason,
+            func.coalesce(_CONNECTION.c.state_since, _CONNECTION.c.created_at),
+        )
+        .join(_TENANT, _TENANT.c.id == _CONNECTION.c.tenant_id)
+        .outerjoin(_SCHEDULE, _SCHEDULE.c.connection_id == _CONNECTION.c.id)
+        .where(_SCHEDULE.c.connection_id.is_(None), _CONNECTION.c.state != "removed", _CONNECTION.c.connector != MANUAL)
+    )  # fmt: skip
+    if tenant_id is not None:
+        query = query.where(_CONNECTION.c.tenant_id == tenant_id)
+    with reading(engine) as connection:
+        return [
+            Scheduled(Schedule(connection_id=connection_id, tenant_id=owner), *names)
+            for connection_id, owner, *names in connection.execute(query)
+        ]
+
+
 def maybe_stale(engine: Engine, before: str) -> list[Scheduled]:
-    """Rows without a job or an alarm, of connections that are not paused: their last good scheduled sync was before an
-    instant, or there was none, or the timetable says itself from when on they are stale."""
+    """Rows without an alarm, of connections that are not paused: their last good sync was before an instant, or there was
+    none, or the timetable says itself from when on they are stale."""
     own_hours = _SCHEDULE.c.timetable.like('%"stale_hours":%') & _SCHEDULE.c.timetable.not_like('%"stale_hours":null%')
     wanted = (
         _CONNECTION.c.state.in_(_ABLE),
-        _SCHEDULE.c.job.is_(None),
         _SCHEDULE.c.stale_since.is_(None),
         or_(_SCHEDULE.c.last_good_at.is_(None), _SCHEDULE.c.last_good_at < before, own_hours),
     )
@@ -161,6 +199,7 @@ def _scheduled(
             _CONNECTION.c.connector,
             _CONNECTION.c.state,
             _CONNECTION.c.state_reason,
+            func.coalesce(_CONNECTION.c.state_since, _CONNECTION.c.created_at).label("state_since"),
         )
         .join(_CONNECTION, _CONNECTION.c.id == _SCHEDULE.c.connection_id)
         .join(_TENANT, _TENANT.c.id == _SCHEDULE.c.tenant_id)
@@ -171,7 +210,7 @@ def _scheduled(
     rows = [dict(row) for row in connection.execute(query).mappings()]
     names = [
         tuple(row.pop(key) for key in
-              ("tenant_name", "tenant_settings", "connection_name", "connector", "state", "state_reason"))
+              ("tenant_name", "tenant_settings", "connection_name", "connector", "state", "state_reason", "state_since"))
         for row in rows
     ]  # fmt: skip
     return [Scheduled(Schedule(**row), *more) for row, more in zip(rows, names, strict=True)]
@@ -236,16 +275,27 @@ def end_job(connection: DatabaseConnection, row: Schedule, slot: str, standing: 
 
 
 def restand(connection: DatabaseConnection, row: Schedule, standing: Standing) -> bool:
-    """Let a row without a job stand otherwise, if it still is due as it was (somebody may have asked for a sync, or set
-    another timetable, meanwhile)."""
-    place = (
-        _SCHEDULE.c.connection_id == row.connection_id,
-        _SCHEDULE.c.job.is_(None),
-        _SCHEDULE.c.next_at.is_not_distinct_from(row.next_at),
-        _SCHEDULE.c.stale_since.is_not_distinct_from(row.stale_since),
-    )
+    """Let a row without a job stand otherwise, if it still stands as it did (a sync may have ended, or somebody may have asked
+    for one or set another timetable, meanwhile)."""
+    before = (_SCHEDULE.c[name].is_not_distinct_from(getattr(row, name)) for name in Standing.__struct_fields__)
+    place = (_SCHEDULE.c.connection_id == row.connection_id, _SCHEDULE.c.job.is_(None), *before)
     changed = connection.execute(update(_SCHEDULE).where(*place).values(**msgspec.structs.asdict(standing)))
     return bool(changed.rowcount)
+
+
+def stand(connection: DatabaseConnection, row: Schedule, standing: Standing) -> None:
+    """Let a locked row stand otherwise, whether it has a job or not."""
+    _change(connection, row.connection_id, msgspec.structs.asdict(standing))
+
+
+def raise_alarm(connection: DatabaseConnection, row: Schedule, at: str) -> bool:
+    """Mark a row as stale, even while a job of it is queued or running. False when somebody else did, or a good sync ended."""
+    place = (
+        _SCHEDULE.c.connection_id == row.connection_id,
+        _SCHEDULE.c.stale_since.is_(None),
+        _SCHEDULE.c.last_good_at.is_not_distinct_from(row.last_good_at),
+    )
+    return bool(connection.execute(update(_SCHEDULE).where(*place).values(stale_since=at)).rowcount)
 
 
 # --- what the run history says ----------------------------------------------------------------------------------------
@@ -276,25 +326,6 @@ def records_received(engine: Engine, run_id: int) -> int:
     with reading(engine) as connection:
         report = connection.execute(select(_RUN.c.report).where(_RUN.c.id == run_id)).scalar_one_or_none()
     return sum(kind.received for kind in msgspec.json.decode(report, type=RunReport).kinds) if report else 0
-
-
-def last_good(connection: DatabaseConnection, connection_ids: Sequence[int]) -> dict[int, str]:
-    """When the last run of each of these connections ended well, whoever started it."""
-    last = (
-        select(_RUN.c.finished_at)
-        .where(
-            _RUN.c.tenant_id == _CONNECTION.c.tenant_id,
-            _RUN.c.connection_id == _CONNECTION.c.id,
-            _RUN.c.state.in_(("applied", "held", "discarded")),
-            _RUN.c.dry_run.is_(False),
-            _RUN.c.error_code.is_(None),
-        )
-        .order_by(_RUN.c.id.desc())  # backwards through the index of the tenant's runs: all runs there ever were are too many
-        .limit(1)
-        .scalar_subquery()
-    )
-    query = select(_CONNECTION.c.id, last).where(_CONNECTION.c.id.in_(connection_ids))
-    return {int(connection_id): str(at) for connection_id, at in connection.execute(query) if at}
 
 
 def tenant_settings(connection: DatabaseConnection, tenant_id: int) -> str:

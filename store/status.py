@@ -2,21 +2,21 @@
 
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, case, false, func, or_, select
 from sqlalchemy import Connection as DatabaseConnection
+from sqlalchemy import and_, case, func, or_, select
 
-from models.tables import Connection, Delivery, Run, Schedule, Tenant
+from models.tables import Connection, Delivery, PlanChunk, Run, Schedule, Tenant
+from store.runs import ENDED_WELL, newest_run
 
 _SCHEDULE = Schedule.__table__  # type: ignore[attr-defined]
 _CONNECTION = Connection.__table__  # type: ignore[attr-defined]
 _TENANT = Tenant.__table__  # type: ignore[attr-defined]
 _RUN = Run.__table__  # type: ignore[attr-defined]
 _DELIVERY = Delivery.__table__  # type: ignore[attr-defined]
+_CHUNK = PlanChunk.__table__  # type: ignore[attr-defined]
 
 #: Ends of a run that say nothing of the source.
 _MEANINGLESS = ("cancelled", "parked", "stale_plan", "interrupted")
-#: A dry run that was approved has state applied, too.
-_ENDED_WELL = or_(_RUN.c.state.in_(("applied", "held")), and_(_RUN.c.state == "discarded", _RUN.c.dry_run.is_(False)))
 _FAILED = and_(
     _RUN.c.state == "failed",
     _RUN.c.dry_run.is_(False),
@@ -29,7 +29,7 @@ class Glance(NamedTuple):
 
     ``state`` and ``state_reason`` are the connection's own. From ``timetable`` to ``worker`` it is the schedule row, None
     throughout where there is none. ``good_at`` is when its last run that ended well did so. From ``run_id`` on it is its last run
-    that ended well or failed, with the report (JSON) where that failed or is held.
+    that ended well or failed, with the report (JSON) where that failed.
     """
 
     connection_id: int
@@ -62,18 +62,19 @@ class Glance(NamedTuple):
 def glances(connection: DatabaseConnection, tenant: str | None = None) -> list[Glance]:
     """All connections (of one tenant) by tenant and age, in one query.
 
-    The history is asked backward from each tenant's newest run, so that it may be as long as it likes.
+    The history is asked backward from each connection's newest run, so that it may be as long as it likes.
     """
-    ended = or_(_ENDED_WELL, _FAILED)
-    report = case((_RUN.c.state.in_(("failed", "held")), _RUN.c.report))
+    ended = or_(ENDED_WELL, _FAILED)
+    report = case((_RUN.c.state == "failed", _RUN.c.report))
+    its = _RUN.c.connection_id == _CONNECTION.c.id
     query = (
         select(
             _CONNECTION.c.id, _TENANT.c.name, _TENANT.c.settings, _CONNECTION.c.name, _CONNECTION.c.connector,
             _CONNECTION.c.state, _CONNECTION.c.state_reason, _SCHEDULE.c.timetable, _SCHEDULE.c.next_at,
             _SCHEDULE.c.next_why, _SCHEDULE.c.asked_by, _SCHEDULE.c.health, _SCHEDULE.c.health_code,
             _SCHEDULE.c.health_reason, _SCHEDULE.c.last_run_id, _SCHEDULE.c.last_ended_at, _SCHEDULE.c.stale_since,
-            _SCHEDULE.c.job, _SCHEDULE.c.worker, _of_newest(_RUN.c.finished_at, _ENDED_WELL),
-            *(_of_newest(column, ended)
+            _SCHEDULE.c.job, _SCHEDULE.c.worker, newest_run(_RUN.c.finished_at, its, ENDED_WELL),
+            *(newest_run(column, its, ended)
               for column in (_RUN.c.id, _RUN.c.state, _RUN.c.error_code, _RUN.c.finished_at, report)),
         )
         .join(_TENANT, _TENANT.c.id == _CONNECTION.c.tenant_id)
@@ -86,19 +87,22 @@ def glances(connection: DatabaseConnection, tenant: str | None = None) -> list[G
     return [Glance._make(row) for row in connection.execute(query)]
 
 
-def _of_newest(column: Any, wanted: ColumnElement[bool]) -> Any:
-    """A column of a connection's newest run of some sort."""
-    # Without the coalesce PostgreSQL believes that hardly any run fits, and reads and sorts all of the tenant's, instead of
-    # going backward through the index until it has the one: 10 s for 13,000 connections, not 0.7.
-    fits = func.coalesce(and_(_RUN.c.connection_id == _CONNECTION.c.id, wanted), false())
-    return (
-        select(column)
-        .where(_RUN.c.tenant_id == _CONNECTION.c.tenant_id, fits)
-        .order_by(_RUN.c.id.desc())
-        .limit(1)
-        .correlate(_CONNECTION)
-        .scalar_subquery()
+class HeldPlan(NamedTuple):
+    """What was held of a run and waits for a decision; ``report`` is the run's (JSON)."""
+
+    run_id: int
+    report: str
+
+
+def held_plans(connection: DatabaseConnection) -> dict[int, HeldPlan]:
+    """By connection. Only plans that wait have chunks, so these are asked, not the runs, which grow for ever."""
+    waiting = select(_CHUNK.c.run_id).distinct()
+    query = (
+        select(_RUN.c.connection_id, _RUN.c.id, _RUN.c.report)
+        .where(_RUN.c.id.in_(waiting), _RUN.c.state == "held")
+        .order_by(_RUN.c.id)
     )
+    return {connection_id: HeldPlan(run_id, report) for connection_id, run_id, report in connection.execute(query)}
 
 
 def running_now(connection: DatabaseConnection) -> dict[str, list[str]]:

@@ -2,18 +2,21 @@
 decided on is not held any more."""
 
 import random
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import datetime
 
 import msgspec
 import structlog
+from msgspec.structs import replace
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from models.errors import SettingsError
 from models.health import Outcome, Standing
 from models.settings import TenantSettings
+from models.tables import Run, Schedule
 from store import notices, schedules
 from store.database import writing
-from store.schedules import Scheduled
 from sync.clock import now
 from sync.schedule import read_timetable, spread_of, zone_of
 from sync.service import Service
@@ -25,33 +28,68 @@ log = structlog.get_logger("rostersync.by_hand")
 _WHEN = ("next_at", "next_why", "slot", "window_ends_at", "attempt", "asked_by")
 
 
-def went_well(service: Service, connection_id: int, outcome: Outcome, *, tell: bool = True) -> None:
+def synced(service: Service, connection_id: int, outcome: Outcome) -> None:
     """Write down that a run which no schedule started came to ``outcome``, a good one. People are told as they are of a
-    scheduled one, unless not ``tell``. It is never worth an error: should it fail, the next scheduled sync says the same."""
+    scheduled one."""
+    _write_down(service, connection_id, lambda connection, row: _after_sync(connection, row, outcome))
+
+
+def approved(service: Service, run: Run) -> None:
+    """Write down that a person approved the plan of ``run``, which is as it was while it waited. A dry run that was made since
+    the last attempt is a sync that went well. All others say nothing of the source: who was told of trouble is told when a
+    sync goes well, and whoever decides needs no message."""
+
+    def settled(connection: Connection, row: Schedule) -> Settled:
+        if run.state == "planned" and (row.last_ended_at or "") < run.created_at:
+            return _after_sync(connection, row, Outcome("applied", run_id=run.id))
+        return Settled(replace(_not_held(row), last_good_at=now(), stale_since=None))
+
+    _write_down(service, run.connection_id, settled)
+
+
+def discarded(service: Service, run: Run) -> None:
+    """Write down that a person discarded what was held of ``run``: all else of it had been applied."""
+    _write_down(service, run.connection_id, lambda _connection, row: Settled(_not_held(row)))
+
+
+def _not_held(row: Schedule) -> Standing:
+    standing = schedules.standing_of(row)
+    if standing.health != "held":
+        return standing
+    return replace(standing, health="ok", health_code="", health_reason="", health_since=now())
+
+
+def _write_down(service: Service, connection_id: int, settle_row: Callable[[Connection, Schedule], Settled]) -> None:
+    """Change a connection's schedule row, if it has one. It is never worth an error: should it fail, the next scheduled sync
+    says the same."""
     try:
-        found = schedules.scheduled_connection(service.engine, connection_id)
-        if found is None or found.row.job is not None:
-            return
-        settled = _settled(found, outcome)
         with writing(service.engine) as connection:
-            if schedules.restand(connection, found.row, settled.standing) and tell:
-                for event in settled.events:
-                    notices.add(
-                        connection, found.row.tenant_id, connection_id, outcome.run_id, event,
-                        settled.standing.health_code, settled.standing.health_reason, now(),
-                    )  # fmt: skip
+            row = schedules.locked(connection, connection_id)
+            if row is None:
+                return
+            settled = settle_row(connection, row)
+            schedules.stand(connection, row, settled.standing)
+            for event in settled.events:
+                standing = settled.standing
+                notices.add(
+                    connection, row.tenant_id, connection_id, standing.last_run_id, event, standing.health_code,
+                    standing.health_reason, now(),
+                )  # fmt: skip
     except (DBAPIError, SettingsError) as error:
         log.warning("the schedule was not told", connection=connection_id, error=type(error).__name__)
 
 
-def _settled(found: Scheduled, outcome: Outcome) -> Settled:
-    before, zone = found.standing, zone_of(msgspec.json.decode(found.tenant_settings, type=TenantSettings))
+def _after_sync(connection: Connection, row: Schedule, outcome: Outcome) -> Settled:
+    before = schedules.standing_of(row)
+    if row.job is not None:  # how that ends says all the rest
+        return Settled(replace(before, last_good_at=now()))
+    settings = msgspec.json.decode(schedules.tenant_settings(connection, row.tenant_id), type=TenantSettings)
     settled = settle(
-        before, read_timetable(found.row.timetable), zone, spread_of(found.row.connection_id), outcome,
-        datetime.now(UTC), random.random(),  # noqa: S311
+        before, read_timetable(row.timetable), zone_of(settings), spread_of(row.connection_id), outcome,
+        datetime.fromisoformat(now()), random.random(),  # noqa: S311
     )  # fmt: skip
     return settled if before.next_why == "retry" else settled._replace(standing=_when(settled.standing, before))
 
 
 def _when(standing: Standing, before: Standing) -> Standing:
-    return msgspec.structs.replace(standing, **{name: getattr(before, name) for name in _WHEN})
+    return replace(standing, **{name: getattr(before, name) for name in _WHEN})

@@ -4,10 +4,8 @@ import time
 from collections import Counter
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError
 
 from models.errors import SettingsError, StalePlanError
-from models.health import Outcome
 from models.plan import COLUMNS, Chunk
 from models.report import KindCounts, PlanView, RunReport
 from models.tables import Run
@@ -18,10 +16,10 @@ from store.database import reading, writing
 from store.lock import tenant_lock
 from store.names import Names
 from store.writer import RosterWriter
-from sync.by_hand import went_well
+from sync import by_hand
 from sync.clock import now
 from sync.consequences import happened
-from sync.run import storage_error, stored_report
+from sync.run import storage_errors_translated, stored_report
 from sync.service import Service
 
 _WAITING = ("planned", "held")
@@ -77,19 +75,18 @@ def approve_plan(service: Service, run_id: int, *, decided_by: str) -> RunReport
     when the database or the disk cannot be written.
     """
     row, tenant, _ = _waiting(service, run_id)
-    try:
+    with storage_errors_translated():
         report = _approve(service, row, tenant, run_id, decided_by)
-    except (OperationalError, OSError) as error:
-        raise storage_error(error) from error
-    went_well(service, row.connection_id, Outcome("applied", run_id=run_id), tell=False)
+    by_hand.approved(service, row)
     return report
 
 
 def _approve(service: Service, row: Run, tenant: str, run_id: int, decided_by: str) -> RunReport:
     started = time.perf_counter()
     with tenant_lock(service.engine, row.tenant_id, tenant), writing(service.engine) as connection:
+        revision = runs.revision_of(connection, row.tenant_id, lock=True)
         _check_still_waits(connection, run_id)
-        if runs.revision_of(connection, row.tenant_id, lock=True) != row.base_revision:
+        if revision != row.base_revision:
             raise StalePlanError(
                 f"The roster of {tenant} has changed since the plan of run {run_id} was made; make a new one.",
                 f"base revision {row.base_revision} has passed",
@@ -101,7 +98,10 @@ def _approve(service: Service, row: Run, tenant: str, run_id: int, decided_by: s
             writer.write(chunk)
             done[chunk.kind, chunk.operation] += len(chunk.rows)
         runs.drop_plan(connection, run_id)
-        revision = runs.bump_revision(connection, row.tenant_id) if done else row.base_revision
+        if done:
+            revision = runs.bump_revision(connection, row.tenant_id)
+            for earlier in runs.waiting_plans(connection, row.connection_id, before=run_id):
+                runs.discard(connection, earlier.run_id, by=f"run {run_id}")
         report = _approved(stored_report(row.report), done, decided_by, time.perf_counter() - started)
         runs.save_report(connection, run_id, report, base_revision=revision, decided_by=decided_by)
     return report
@@ -125,17 +125,21 @@ def _approved(report: RunReport, done: Counter[tuple[Kind, str]], decided_by: st
 
 
 def discard_plan(service: Service, run_id: int, *, decided_by: str) -> RunReport:
-    """Drop a waiting plan; the roster stays as it is. Raises SettingsError when no plan waits."""
+    """Drop a waiting plan; the roster stays as it is. Raises SettingsError when no plan waits, else as ``approve_plan``."""
     row, tenant, _ = _waiting(service, run_id)
-    with tenant_lock(service.engine, row.tenant_id, tenant), writing(service.engine) as connection:
+    with (
+        storage_errors_translated(),
+        tenant_lock(service.engine, row.tenant_id, tenant),
+        writing(service.engine) as connection,
+    ):
         _check_still_waits(connection, run_id)
         runs.drop_plan(connection, run_id)
         report = stored_report(row.report)
         report.state, report.waits_for = "discarded", ""
         report.notes = [*report.notes, f"Discarded by {decided_by}."]
         runs.save_report(connection, run_id, report, base_revision=row.base_revision, decided_by=decided_by)
-    if row.state == "held":  # all but what was just dropped had been applied
-        went_well(service, row.connection_id, Outcome("applied", run_id=run_id), tell=False)
+    if row.state == "held":
+        by_hand.discarded(service, row)
     return report
 
 
@@ -148,6 +152,6 @@ def _waiting(service: Service, run_id: int) -> tuple[Run, str, str]:
 
 def _check_still_waits(connection: Connection, run_id: int) -> None:
     """Somebody else may have decided between the look at the run and its lock."""
-    state = runs.state_of(connection, run_id)
+    state = runs.state_of(connection, run_id, lock=True)
     if state not in _WAITING:
         raise SettingsError(f"Run {run_id} is {state}; no plan of it waits.")

@@ -21,7 +21,7 @@ from models.progress import ProgressCallback
 from models.report import RunReport
 from store import connections as store
 from sync import drops
-from sync.by_hand import went_well
+from sync.by_hand import synced
 from sync.clock import now
 from sync.connection_fields import stored_memory
 from sync.connections import open_connection, open_http
@@ -157,7 +157,7 @@ def sync(
         keep(_worth_keeping(source.memory, report, opened.memory))
     drops.put_away(source, report)
     if slot is None and not dry_run:
-        went_well(service, opened.id, outcome_of_report(report))
+        synced(service, opened.id, outcome_of_report(report))
     return report
 
 

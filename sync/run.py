@@ -5,7 +5,7 @@ until the plan is whole, and then one transaction writes it all.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -30,6 +30,7 @@ from store.writer import RosterWriter
 from sync.clock import now
 from sync.compare import Comparison
 from sync.context import Context
+from sync.earlier_plans import take_their_place
 from sync.outcomes import Outcomes
 from sync.plan import Plan, Planner
 from sync.problems import ProblemLog
@@ -109,10 +110,8 @@ def run(
         ExitStack() as files,
     ):
         spools = Spools(scratch, files)
-        try:
+        with storage_errors_translated():
             this = _begin(service, order, spools)
-        except OperationalError as error:
-            raise storage_error(error) from error
         files.enter_context(bound_contextvars(run=this.id, tenant=order.tenant, connection=order.connection))
         try:
             order.began(this.id)
@@ -212,6 +211,15 @@ def storage_error(error: Exception) -> RetryLaterError:
     )
 
 
+@contextmanager
+def storage_errors_translated() -> Iterator[None]:
+    """Raises RetryLaterError for a database or a disk that cannot be written."""
+    try:
+        yield
+    except (OperationalError, OSError) as error:
+        raise storage_error(error) from error
+
+
 def _guard(service: Service, this: Run, comparison: Comparison, spools: Spools) -> Plan:
     """Measure the plan and decide what waits."""
     this.steps.enter("guard")
@@ -245,7 +253,7 @@ def _apply(service: Service, this: Run, plan: Plan, report: RunReport) -> None:
         if by := runs.stop_asked_by(connection, this.id):
             raise stopped_by(by)
         order.check(connection)
-        report.notes += _take_the_place_of_earlier_plans(connection, this, plan)
+        take_their_place(connection, this, plan, report)
         if order.dry_run:
             runs.save_plan(connection, this.id, plan.chunks())
         else:
@@ -260,25 +268,6 @@ def _apply(service: Service, this: Run, plan: Plan, report: RunReport) -> None:
         runs.save_report(connection, this.id, report, base_revision=revision)
     _log_step(this, "apply", operations=plan.go.operations)
     log.info("run ends", state=report.state, counts=counts_told(report))
-
-
-def _take_the_place_of_earlier_plans(connection: Connection, this: Run, plan: Plan) -> list[str]:
-    """What waited before is discarded, as this run has found again whatever is still so. A dry run replaces dry runs only.
-
-    While nothing may be removed a run finds no removals again. So a held plan goes on waiting as long as it can still be
-    approved; when it cannot, because this run changes or holds something itself, that is told. Returns sentences.
-    """
-    order, add_only = this.order, this.windows.add_only
-    waits_on = order.dry_run or (add_only is not None and plan.empty)
-    older = runs.supersede(connection, this.id, order.connection_id, held=not waits_on)
-    if add_only is None:
-        return []
-    return [
-        f"The plan of run {run_id} waited for a decision and is discarded, because the roster moves on; what it would have "
-        f"removed comes up again when nothing is add-only any more."
-        for run_id, state in older
-        if state == "held"
-    ]
 
 
 def _fail(service: Service, this: Run, error: BaseException) -> None:

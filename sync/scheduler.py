@@ -15,7 +15,7 @@ from models.errors import SettingsError
 from models.health import Outcome, Standing
 from models.settings import TenantSettings
 from store import notices, schedules, workers
-from store.database import reading, writing
+from store.database import writing
 from store.schedules import Scheduled
 from sync.attempt import settle_job
 from sync.clock import now
@@ -138,33 +138,31 @@ def take_over(service: Service, jobs: Jobs, worker: str, silence: float) -> list
 def raise_alarms(service: Service) -> int:
     """Tell of connections whose last good sync is too long ago; returns how many were told of just now."""
     found = schedules.maybe_stale(service.engine, text_of(_instant() - STALE_LEAST))
-    if not found:
-        return 0
-    with reading(service.engine) as connection:
-        good = schedules.last_good(connection, [each.row.connection_id for each in found])
-    return sum(_alarm(service, each, good.get(each.row.connection_id)) for each in found)
+    return sum(_alarm(service, each) for each in found)
 
 
-def _alarm(service: Service, scheduled: Scheduled, last_good: str | None) -> bool:
+def _alarm(service: Service, scheduled: Scheduled) -> bool:
     row = scheduled.row
     try:
-        settled = stale(scheduled.standing, read_timetable(row.timetable), _zone(scheduled), _instant(), last_good)
+        settled = stale(scheduled.standing, read_timetable(row.timetable), _zone(scheduled), _instant())
     except SettingsError as error:
         _cannot_be_read(scheduled, error)
         return False
     if settled is None:
         return False
+    at = now()
     with writing(service.engine) as connection:
-        if not schedules.restand(connection, row, settled.standing):
+        if not schedules.raise_alarm(connection, row, at):
             return False
         for event in settled.events:
-            reason = _last_good_words(settled.standing, last_good)
-            notices.add(connection, row.tenant_id, row.connection_id, row.last_run_id, event, event, reason, now())
+            reason = _last_good_words(settled.standing)
+            notices.add(connection, row.tenant_id, row.connection_id, row.last_run_id, event, event, reason, at)
     return True
 
 
-def _last_good_words(standing: Standing, last_good: str | None) -> str:
-    since = f"since {last_good[:16].replace('T', ' ')} UTC" if last_good else "yet"
+def _last_good_words(standing: Standing) -> str:
+    at = standing.last_good_at
+    since = f"since {at[:16].replace('T', ' ')} UTC" if at else "yet"
     return f"Nothing was applied {since}." + (f" {standing.health_reason}" if standing.health_reason else "")
 
 

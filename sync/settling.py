@@ -103,11 +103,13 @@ def outcome_of(error: BaseException) -> Outcome:
 
 def outcome_of_report(report: RunReport) -> Outcome:
     """What an attempt came to whose run ended well. The code of a held one names its reasons, not their counts: it is the
-    same as long as the reasons are ("enrollment:removals:Oak School", sorted, separated by commas)."""
-    if report.state != "held":
+    same as long as the reasons are ("enrollment:removals:Oak School", sorted, separated by commas). Where the plan of an
+    earlier run still waits, the connection is held for that one's reasons."""
+    if report.state != "held" and report.waits_on is None:
         return Outcome("applied", run_id=report.run_id)
     keys = {f"{hold.kind}:{hold.measure}:{hold.school or ''}" for hold in report.holds}
-    return Outcome("held", ",".join(sorted(keys)), _hold_sentence(report.holds), report.run_id)
+    waits = "" if report.waits_on is None else f"The plan of run {report.waits_on} still waits for a decision. "
+    return Outcome("held", ",".join(sorted(keys)), waits + _hold_sentence(report.holds), report.run_id)
 
 
 def _hold_sentence(holds: list[Hold]) -> str:
@@ -172,16 +174,12 @@ def settle(
             return _trouble(this, outcome.kind)
 
 
-def stale(
-    standing: Standing, timetable: Timetable, zone: ZoneInfo, now: datetime, last_good: str | None
-) -> Settled | None:
+def stale(standing: Standing, timetable: Timetable, zone: ZoneInfo, now: datetime) -> Settled | None:
     """The dead-man alarm, raised once: None while nothing is wrong, and when it was raised before. A good run ends it.
 
-    ``last_good`` is when the last run ended well, whoever started it. Where there was none, time counts from the first
-    failure on.
+    Where there never was one, time counts from the first failure on.
     """
-    known = [at for at in (standing.last_good_at, last_good) if at]
-    since = max(known, default=standing.first_failed_at)
+    since = standing.last_good_at or standing.first_failed_at
     if standing.stale_since is not None or since is None:
         return None
     at = stale_at(timetable, zone, datetime.fromisoformat(since))

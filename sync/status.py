@@ -22,7 +22,7 @@ from models.settings import TenantSettings
 from models.timetable import DateRange, Timetable
 from store import workers
 from store.database import reading
-from store.status import Glance, glances, running_now
+from store.status import Glance, HeldPlan, glances, held_plans, running_now
 from sync.connections import FILES
 from sync.schedule import blackout_at, read_timetable, zone_of
 from sync.service import Service
@@ -36,6 +36,7 @@ _LATER: Final = timedelta(hours=1)
 _TROUBLE: Final[frozenset[Health]] = frozenset(
     {"held", "retrying", "failing", "refused", "disconnected", "district", "broken", "quarantined"}
 )
+_FINE: Final[frozenset[Health]] = frozenset({"new", "ok", "held"})
 _URGENCY: Final[dict[Turn, int]] = {"ours": 0, "vendor": 1, "district": 2, "nobody": 3}
 #: What a run that somebody started by hand says of its connection; all other errors: broken.
 _HEALTH_AFTER: Final[dict[type[RosterSyncError], Health]] = {
@@ -67,10 +68,10 @@ def status(service: Service, tenant: str | None = None, *, troubled: bool = Fals
         tenant_and_settings(service, tenant)
     at = datetime.now(UTC)
     with reading(service.engine) as connection:
-        found, running = glances(connection, tenant), running_now(connection)
+        found, running, held = glances(connection, tenant), running_now(connection), held_plans(connection)
     seen = _workers(service, running)
     alive = frozenset(worker.id for worker in seen if worker.alive)
-    lines = [_line(each, alive, at) for each in found]
+    lines = [_line(each, held.get(each.connection_id), alive, at) for each in found]
     lines.sort(key=lambda line: (_URGENCY[line.turn], line.tenant))
     states = Counter(line.state for line in lines)
     return ServiceStatus(
@@ -101,8 +102,8 @@ def _is_due(found: Glance, at: datetime) -> bool:
     return able and found.job is None and found.next_at is not None and datetime.fromisoformat(found.next_at) <= at
 
 
-def _line(found: Glance, alive: frozenset[str], at: datetime) -> ConnectionStatus:
-    word = _newest_word(found)
+def _line(found: Glance, held: HeldPlan | None, alive: frozenset[str], at: datetime) -> ConnectionStatus:
+    word = _newest_word(found, held)
     try:
         timetable = read_timetable(found.timetable or "{}")
         closed = _blackout(found, timetable, at)
@@ -128,15 +129,18 @@ def _line(found: Glance, alive: frozenset[str], at: datetime) -> ConnectionStatu
     )
 
 
-def _newest_word(found: Glance) -> _Word:
+def _newest_word(found: Glance, held: HeldPlan | None) -> _Word:
     """As the last attempt left it, unless the history knows better: somebody synced in a terminal, uploaded files, or
-    decided about what was held."""
+    decided about what was held. What waits is told where nothing is worse, whichever run it is of."""
     by_hand = found.run_ended_at is not None and found.run_ended_at > (found.last_ended_at or "")
     if by_hand or found.health is None:
-        return _word_of_run(found)
-    if found.health == "held" and found.run_state != "held":
-        return _Word("ok", "", "", found.last_run_id)
-    return _Word(cast(Health, found.health), found.health_code or "", found.health_reason or "", found.last_run_id)
+        word = _word_of_run(found)
+    else:
+        word = _Word(cast(Health, found.health), found.health_code or "", found.health_reason or "", found.last_run_id)
+    if held is not None and word.health in _FINE:
+        report = msgspec.json.decode(held.report, type=RunReport)
+        return _Word("held", word.code, outcome_of_report(report).sentence, held.run_id)
+    return _Word("ok", "", "", found.last_run_id) if held is None and word.health == "held" else word
 
 
 def _word_of_run(found: Glance) -> _Word:
@@ -144,10 +148,7 @@ def _word_of_run(found: Glance) -> _Word:
         return _Word("new", "", "", None)
     if found.run_report is None:
         return _Word("ok", "", "", found.run_id)
-    report = msgspec.json.decode(found.run_report, type=RunReport)
-    if found.run_state == "held":
-        return _Word("held", "", outcome_of_report(report).sentence, found.run_id)
-    code = found.run_code or ""
+    report, code = msgspec.json.decode(found.run_report, type=RunReport), found.run_code or ""
     return _Word(_HEALTH_OF_CODE.get(code, "broken"), code, report.error, found.run_id)
 
 

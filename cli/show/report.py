@@ -174,7 +174,12 @@ def problem_counts_table(counts: list[ProblemCount], connector: str) -> Renderab
     """How often each problem occurred, errors first."""
     order = {"error": 0, "warning": 1, "notice": 2}
     return table(
-        (("Times", "right"), ("", "left"), ("File" if connector in FILE_CONNECTORS else "Listing", "left"), ("Problem", "left")),
+        (
+            ("Times", "right"),
+            ("", "left"),
+            ("File" if connector in FILE_CONNECTORS else "Listing", "left"),
+            ("Problem", "left"),
+        ),
         (
             [
                 number(p.count),

@@ -21,13 +21,13 @@ def check_folder(settings: FolderSettings, credentials: NoCredentials) -> None:
 def check_sftp(settings: SftpSettings, credentials: SftpCredentials) -> None:
     """Raises SettingsError that names the setting or credential, and quotes no credential."""
     # Loading it takes as long as all else that a command does.
-    from connectors.drops import host_keys, sftp
+    from connectors.drops import host_keys, login
 
     if not settings.host.isprintable() or _NOT_IN_A_HOST & set(settings.host):
         raise SettingsError(
             "host must be the name of a server only, such as sftp.example.org; the folder is the setting path."
         )
-    sftp.check_sendable("user", settings.user)
+    login.check_sendable("user", settings.user)
     if not settings.path or not settings.path.isprintable():
         raise SettingsError(
             "path must be a folder of the server; . is the one that a program is in when it has logged in."
@@ -37,10 +37,10 @@ def check_sftp(settings: SftpSettings, credentials: SftpCredentials) -> None:
     _check_drop(settings)
     if not (credentials.password or credentials.private_key):
         raise SettingsError("A password or a private_key is needed to log in; ask the district for one.")
-    sftp.check_sendable("password", credentials.password)
+    login.check_sendable("password", credentials.password)
     if credentials.passphrase and not credentials.private_key:
         raise SettingsError("passphrase is for a private_key, and there is none.")
-    sftp.read_key(credentials)
+    login.read_key(credentials)
 
 
 def _check_drop(settings: DropSettings) -> None:

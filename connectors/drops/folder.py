@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from connectors.drops.listing import Entry, shown
-from connectors.drops.place import MOST_ENTRIES, PIECE, CannotMoveError, GoneError, free_name
+from connectors.drops.place import MOST_ENTRIES, PIECE, CannotMoveError, GoneError, free_name, too_many
 from models.errors import DistrictActionError, SettingsError, SourceUnavailableError
 
 _MOST_NAMES: Final = 1_000
@@ -33,7 +33,7 @@ class Folder:
             with os.scandir(self._path) as listing:
                 for count, entry in enumerate(listing):
                     if count >= MOST_ENTRIES:
-                        raise too_many(self.shown)
+                        raise too_many(self.shown, MOST_ENTRIES)
                     with suppress(FileNotFoundError):  # it went away while we looked
                         seen = entry.stat(follow_symlinks=False)
                         if stat.S_ISREG(seen.st_mode):
@@ -93,9 +93,3 @@ class Folder:
         return SourceUnavailableError(
             f"The {self.shown} cannot be read at the moment; try again later.", error.strerror or type(error).__name__
         )
-
-
-def too_many(place: str) -> DistrictActionError:
-    return DistrictActionError(
-        f"There are more than {MOST_ENTRIES:,} entries in the {place}; a drop needs a folder of its own.", "entries"
-    )

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from typing import Final, Protocol
 
 from connectors.drops.listing import Entry
+from models.errors import DistrictActionError
 
 #: So many entries of a folder are looked at; a folder with more is not one for drops.
 MOST_ENTRIES: Final = 10_000
@@ -53,3 +54,10 @@ def free_name(name: str, number: int) -> str:
         return name
     stem, dot, ending = name.rpartition(".")
     return f"{stem}-{number}{dot}{ending}" if stem else f"{name}-{number}"
+
+
+def too_many(place: str, most: int) -> DistrictActionError:
+    """For a folder with more than ``most`` entries."""
+    return DistrictActionError(
+        f"There are more than {most:,} entries in the {place}; a drop needs a folder of its own.", "entries"
+    )

@@ -12,17 +12,15 @@ from typing import Final, NamedTuple, TypeVar, cast
 
 import asyncssh
 from asyncssh.constants import FILEXFER_TYPE_REGULAR, FILEXFER_TYPE_UNKNOWN
-from asyncssh.saslprep import SASLPrepError, saslprep
 
-from connectors.drops import host_keys
+from connectors.drops import failures, host_keys
 from connectors.drops.listing import Entry, shown
-from connectors.drops.place import MOST_ENTRIES, PIECE, CannotMoveError, GoneError, free_name
+from connectors.drops.login import read_key
+from connectors.drops.place import MOST_ENTRIES, PIECE, CannotMoveError, GoneError, free_name, too_many
 from connectors.http.guard import Guard
 from models.connections import SftpCredentials, SftpSettings
 from models.errors import (
-    CredentialsRefusedError,
     DistrictActionError,
-    RosterSyncError,
     SettingsError,
     SourceProtocolError,
     SourceUnavailableError,
@@ -191,41 +189,11 @@ class Sftp:
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        """Errors of the connection as RosterSyncError; none of their texts goes into ours, as they are the server's."""
+        """Errors of the connection as RosterSyncError."""
         try:
             yield
         except (asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection, asyncssh.DisconnectError, OSError) as error:
-            raise self._in_words(error) from None
-
-    def _in_words(self, error: Exception) -> RosterSyncError:
-        host, kind = self._settings.host, type(error).__name__
-        match error:
-            case asyncssh.PermissionDenied():
-                return CredentialsRefusedError(
-                    f"The server {host} refused the user {self._settings.user} with the stored password or key. Enter them "
-                    "again, or ask the district for new ones.",
-                    kind,
-                )
-            case asyncssh.KeyExchangeFailed() | asyncssh.ProtocolNotSupported() | asyncssh.ProtocolError():
-                return SourceProtocolError(
-                    f"What answers at {host}, port {self._settings.port}, is no SSH server, or only speaks what is no "
-                    "longer safe. Check host and port; if they are right, the district has to update its server.",
-                    kind,
-                )
-            case asyncssh.IllegalUserName():
-                return SettingsError("The setting user cannot be a name to log in with.", kind)
-            case socket.gaierror():
-                why = "no host of that name was found"
-            case TimeoutError():
-                why = "it did not answer in time"
-            case ConnectionRefusedError():
-                why = "nothing answers at its port"
-            case _:
-                why = "the connection broke off"
-        return SourceUnavailableError(
-            f"The files at {host} could not be fetched: {why}. Try again later.",
-            f"{kind} at port {self._settings.port}",
-        )
+            raise failures.of_connection(error, self._settings) from None
 
 
 class SftpVisit:
@@ -259,11 +227,7 @@ class SftpVisit:
             async for name in names:
                 count += 1
                 if count > MOST_ENTRIES:
-                    raise DistrictActionError(
-                        f"There are more than {MOST_ENTRIES:,} entries in the {self._place.shown}; a drop needs a folder "
-                        "of its own.",
-                        "entries",
-                    )
+                    raise too_many(self._place.shown, MOST_ENTRIES)
                 if entry := _entry(name):
                     found.append(entry)
         return found
@@ -343,32 +307,3 @@ class _Client(asyncssh.SSHClient):
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
         self.fingerprint, self.sort = key.get_fingerprint("sha256"), key.get_algorithm()
         return self.fingerprint == self._pinned
-
-
-def check_sendable(name: str, text: str) -> None:
-    """Whether SSH can carry a text. Raises SettingsError that does not quote it."""
-    try:
-        saslprep(text)
-    except SASLPrepError:
-        raise SettingsError(f"{name} has an unusual character in it: type it again.", "saslprep") from None
-
-
-def read_key(credentials: SftpCredentials) -> asyncssh.SSHKey | None:
-    """The private key among the credentials. Raises SettingsError that quotes nothing of it."""
-    if not credentials.private_key:
-        return None
-    try:
-        return asyncssh.import_private_key(credentials.private_key + "\n", credentials.passphrase or None)
-    except ValueError:  # asyncssh's own errors are such
-        pass
-    if credentials.passphrase:
-        wrong = (
-            "private_key cannot be read with this passphrase. If the passphrase is right, put the key into another format, "
-            "with: ssh-keygen -p -m PKCS8 -f FILE"
-        )
-    else:
-        wrong = (
-            "private_key must be a whole private key, from its line BEGIN to its line END; if it is locked, passphrase is "
-            "needed, too."
-        )
-    raise SettingsError(wrong, "private key cannot be read")

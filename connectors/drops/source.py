@@ -213,6 +213,8 @@ class DropSource:
                     self._access.watch.checkpoint()
             except GoneError:
                 raise self._growing([entry]) from None
+        if size != entry.size:
+            raise self._growing([entry])
         return content.hexdigest()
 
     def _open(self) -> CsvUpload:

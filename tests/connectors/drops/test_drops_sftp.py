@@ -123,7 +123,7 @@ def test_nothing_of_the_accounts_own_set_up_counts(
     own.mkdir(parents=True)
     public = server.host_keys[0].export_public_key().decode()
     (own / "known_hosts").write_text(f"[127.0.0.1]:{server.port} {public}")
-    (own / "config").write_text("Host *\n  User somebody\n  StrictHostKeyChecking no\n  Port 1\n")
+    (own / "config").write_text("Host *\n  StrictHostKeyChecking no\n  ProxyCommand false\n")
     (own / "id_ed25519").write_bytes(OTHER.export_private_key())
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "agent"))

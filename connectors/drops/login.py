@@ -1,0 +1,36 @@
+"""With what we log in to a server: whether it can be sent, and read."""
+
+import asyncssh
+from asyncssh.saslprep import SASLPrepError, saslprep
+
+from models.connections import SftpCredentials
+from models.errors import SettingsError
+
+
+def check_sendable(name: str, text: str) -> None:
+    """Whether SSH can carry a text. Raises SettingsError that does not quote it."""
+    try:
+        saslprep(text)
+    except SASLPrepError:
+        raise SettingsError(f"{name} has an unusual character in it: type it again.", "saslprep") from None
+
+
+def read_key(credentials: SftpCredentials) -> asyncssh.SSHKey | None:
+    """The private key among the credentials. Raises SettingsError that quotes nothing of it."""
+    if not credentials.private_key:
+        return None
+    try:
+        return asyncssh.import_private_key(credentials.private_key + "\n", credentials.passphrase or None)
+    except ValueError:  # asyncssh's own errors are such
+        pass
+    if credentials.passphrase:
+        wrong = (
+            "private_key cannot be read with this passphrase. If the passphrase is right, put the key into another format, "
+            "with: ssh-keygen -p -m PKCS8 -f FILE"
+        )
+    else:
+        wrong = (
+            "private_key must be a whole private key, from its line BEGIN to its line END; if it is locked, passphrase is "
+            "needed, too."
+        )
+    raise SettingsError(wrong, "private key cannot be read")
