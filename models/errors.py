@@ -2,7 +2,8 @@
 
     RosterSyncError
      ├─ SettingsError        fix a setting or an argument, then try again           (exit code 2)
-     │   └─ NotFoundError    the tenant, school, run … that was named does not exist (exit code 2)
+     │   ├─ NotFoundError    the tenant, school, run … that was named does not exist (exit code 2)
+     │   └─ AtRestError      the connection is paused or in a blackout
      ├─ RetryLaterError      nothing is wrong with the input; wait and try again    (exit code 75)
      │   ├─ TenantBusyError  another run of this tenant is going on
      │   ├─ SourceUnavailableError  the source did not answer, or asked us to wait longer than a run may
@@ -16,6 +17,7 @@
      │   └─ CancelledError       a person stopped the run
      │       └─ ParkedError      its worker was told to stop; another one starts it anew
      └─ NothingNewError        the source holds what was applied before; nothing to do    (exit code 0)
+         └─ SameAgainError     it was sent again, and is the same
 
 Each error has two texts: ``for_admin`` (the district's or operator's person) and ``for_engineer``. Neither ever holds
 a payload, a name, an e-mail address or a secret.
@@ -52,6 +54,10 @@ class NotFoundError(SettingsError):
     """The tenant, school, connection, run or person that was named does not exist."""
 
     code = "not_found"
+
+
+class AtRestError(SettingsError):
+    """The connection is paused or in a blackout; the text says how to end that."""
 
 
 class RetryLaterError(RosterSyncError):
@@ -135,3 +141,9 @@ class NothingNewError(RosterSyncError):
 
     exit_code = 0
     code = "nothing_new"
+
+
+class SameAgainError(NothingNewError):
+    """What was applied before came again: nothing is new, but the exports go on."""
+
+    code = "same_again"

@@ -48,6 +48,7 @@ class Timetable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     In ``blackouts`` nothing is synced; in ``add_only`` nothing is removed, all else goes on; where both hold, nothing is
     synced. ``stale_hours``: an alarm is raised when nothing was applied for so long; None: as the cadence suggests.
+    ``set_at`` (ISO, UTC) is when any of this was changed last: no alarm counts the time before.
     """
 
     cron: str | None = None
@@ -56,6 +57,7 @@ class Timetable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     add_only: tuple[DateRange, ...] = ()
     rollover: Rollover | None = None
     stale_hours: StaleHours | None = None
+    set_at: str | None = None
 
     @property
     def recurs(self) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 from sqlalchemy import Engine, text
 
 from models.errors import TenantBusyError
-from store.database import is_sqlite
+from store.database import is_sqlite, reading
 
 #: First half of the advisory lock's key ("roster"), so that other users of the database do not collide with it.
 _ADVISORY_CLASS = 0x726F7374
@@ -65,3 +65,17 @@ def _advisory_lock(engine: Engine, tenant_id: int) -> Iterator[bool]:
         connection.detach()  # not one that is kept: the lock ends with the session
         key = {"class": _ADVISORY_CLASS, "tenant": tenant_id}
         yield bool(connection.scalar(text("SELECT pg_try_advisory_lock(:class, :tenant)"), key))
+
+
+def is_locked(engine: Engine, tenant_id: int) -> bool:
+    """Whether a run of the tenant is going on: one that was killed has lost the lock, whatever its row says."""
+    if is_sqlite(engine):
+        with _file_lock(engine, tenant_id) as taken:
+            return not taken
+    query = text(
+        "SELECT EXISTS (SELECT 1 FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database "
+        "WHERE locktype = 'advisory' AND granted AND datname = current_database() "
+        "AND classid::bigint = :class AND objid::bigint = :tenant AND objsubid = 2)"
+    )
+    with reading(engine) as connection:
+        return bool(connection.scalar(query, {"class": _ADVISORY_CLASS, "tenant": tenant_id}))

@@ -50,9 +50,14 @@ def add(
     }  # fmt: skip
     notice_id = connection.execute(insert(_NOTICE).values(values).returning(_NOTICE.c.id)).scalar_one()
     theirs = _CONTACT.c.tenant_id.is_(None) | (_CONTACT.c.tenant_id == tenant_id)
+    query = select(_CONTACT.c.id, _CONTACT.c.events).where(theirs)
+    if not is_sqlite(
+        connection
+    ):  # whoever removes one of them just now waits, or is waited for (store.contacts.remove)
+        query = query.order_by(_CONTACT.c.id).with_for_update(read=True, key_share=True)
     wanted = [
         {"notice_id": notice_id, "contact_id": contact_id, "state": _WAITING, "attempts": 0, "next_at": now}
-        for contact_id, events in connection.execute(select(_CONTACT.c.id, _CONTACT.c.events).where(theirs))
+        for contact_id, events in connection.execute(query)
         if event in (msgspec.json.decode(events, type=list[str]) or [event])
     ]
     if wanted:

@@ -1,6 +1,6 @@
 """Schedules: what is due, who works on it, and how each connection stands. At most one job per tenant, by a unique index."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -14,6 +14,7 @@ from models.report import RunReport
 from models.tables import Connection, Run, Schedule, Tenant
 from store.database import is_sqlite, reading, writing
 from store.runs import ENDED_WELL, newest_run
+from store.tenants import MANUAL
 
 _SCHEDULE = Schedule.__table__  # type: ignore[attr-defined]
 _CONNECTION = Connection.__table__  # type: ignore[attr-defined]
@@ -111,14 +112,15 @@ def _change(connection: DatabaseConnection, connection_id: int, values: Mapping[
 # --- what is due ------------------------------------------------------------------------------------------------------
 
 
-def due(engine: Engine, now: str, limit: int) -> list[Scheduled]:
+def due(engine: Engine, now: str, limit: int, but: Collection[int] = ()) -> list[Scheduled]:
     """Connections whose time has come, first those that people asked for, then the longest waiting; none of a tenant that
-    has a job already."""
+    has a job already, and none of ``but``."""
     busy = select(_SCHEDULE.c.tenant_id).where(_SCHEDULE.c.job.is_not(None))
     wanted = (
         _SCHEDULE.c.next_at <= now,
         _SCHEDULE.c.tenant_id.not_in(busy),
         _CONNECTION.c.state.in_(_ABLE),
+        _SCHEDULE.c.connection_id.not_in(but),
     )
     order = ((_SCHEDULE.c.next_why != "asked"), _SCHEDULE.c.next_at, _SCHEDULE.c.connection_id)
     with reading(engine) as connection:
@@ -321,10 +323,16 @@ def run_of_slot(connection: DatabaseConnection, row: Schedule, slot: str) -> Run
     return msgspec.json.decode(found, type=RunReport) if found is not None else None
 
 
-def records_received(engine: Engine, run_id: int) -> int:
-    """How many records a run received."""
+def records_received(engine: Engine, row: Schedule) -> int:
+    """How many records the last run of a connection received that ended well; 0 if there was none."""
+    query = (
+        select(_RUN.c.report)
+        .where(_RUN.c.connection_id == row.connection_id, _RUN.c.state.in_(("applied", "held")))
+        .order_by(_RUN.c.id.desc())
+        .limit(1)
+    )
     with reading(engine) as connection:
-        report = connection.execute(select(_RUN.c.report).where(_RUN.c.id == run_id)).scalar_one_or_none()
+        report = connection.execute(query).scalar_one_or_none()
     return sum(kind.received for kind in msgspec.json.decode(report, type=RunReport).kinds) if report else 0
 
 

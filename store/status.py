@@ -1,6 +1,6 @@
 """All connections at a glance: how each stands, what it does, and what its run history says."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import Connection as DatabaseConnection
 from sqlalchemy import and_, case, func, or_, select

@@ -30,7 +30,7 @@ from sync.clock import now
 from sync.log_context import run_context
 from sync.pull import sync
 from sync.run import storage_error
-from sync.schedule import blackout_at, read_timetable, spread_of, zone_of
+from sync.schedule import blackout_at, looked_at_again, read_timetable, spread_of, text_of, zone_of
 from sync.service import Service
 from sync.settling import outcome_of, outcome_of_report, settle
 
@@ -129,7 +129,7 @@ def _not_begun(taken: Scheduled) -> Outcome | None:
             "interrupted", "interrupted", "The sync was interrupted too often (its process ended each time)."
         )
     zone = zone_of(msgspec.json.decode(taken.tenant_settings, type=TenantSettings))
-    closed = blackout_at(_timetable(row), zone, datetime.fromisoformat(now())) is not None
+    closed = blackout_at(_timetable(row) or Timetable(), zone, datetime.fromisoformat(now())) is not None
     if closed or taken.state in ("paused", "removed"):
         why = "The connection was paused or removed, or a blackout began, before the sync did."
         return Outcome("cancelled", "not_wanted", why)
@@ -178,26 +178,30 @@ def settle_job(
             return None
         if outcome.kind not in ("applied", "held") and (done := schedules.run_of_slot(connection, row, slot)):
             outcome = outcome_of_report(done)
+        # If a person asked meanwhile the row is about that already; what ends here is the attempt for `slot`.
+        before = msgspec.structs.replace(schedules.standing_of(row), slot=slot)
+        timetable, at = _timetable(row), datetime.fromisoformat(now())
         settled = settle(
-            schedules.standing_of(row), _timetable(row), _zone(connection, row), spread_of(connection_id),
-            outcome, datetime.fromisoformat(now()), random.random(),  # noqa: S311
+            before, timetable or Timetable(), _zone(connection, row), spread_of(connection_id), outcome, at,
+            random.random(),  # noqa: S311
         )  # fmt: skip
-        schedules.end_job(connection, row, slot, settled.standing)
+        standing = settled.standing if timetable else looked_at_again(settled.standing, at)
+        schedules.end_job(connection, row, slot, standing)
         for event in settled.events:
             notices.add(
-                connection, row.tenant_id, connection_id, outcome.run_id, event, settled.standing.health_code,
-                settled.standing.health_reason, now(),
+                connection, row.tenant_id, connection_id, outcome.run_id, event, standing.health_code,
+                standing.health_reason, text_of(at),
             )  # fmt: skip
     return outcome
 
 
-def _timetable(row: Schedule) -> Timetable:
-    """One that cannot be read does not keep a job from being settled: the connection waits until it is set anew."""
+def _timetable(row: Schedule) -> Timetable | None:
+    """None for one that cannot be read here: that does not keep a job from being settled."""
     try:
         return read_timetable(row.timetable)
     except SettingsError as error:
         log.error("timetable cannot be read", connection=row.connection_id, error=error.for_engineer)
-        return Timetable()
+        return None
 
 
 def _zone(connection: Connection, row: Schedule) -> ZoneInfo:

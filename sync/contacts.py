@@ -10,7 +10,7 @@ from models.health import EVENTS, Event
 from models.notices import ContactView
 from models.tables import Contact
 from store import contacts as store
-from sync import secrets
+from sync import master_keys, secrets
 from sync.clock import now
 from sync.messenger import check_address, send, shown_address
 from sync.service import Service
@@ -22,6 +22,7 @@ def check_new(service: Service, tenant: str | None, name: str, events: Sequence[
     _tenant_id(service, tenant)
     _check_name(name)
     _chosen(events)
+    master_keys.read(service.settings, make=secrets.new_key)
 
 
 def add_contact(

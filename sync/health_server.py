@@ -14,12 +14,15 @@ from prometheus_client import make_wsgi_app
 
 from models.errors import SettingsError
 from sync.metrics import Metrics
+from sync.patient import Patient
 from sync.settings import Settings
 
 log = structlog.get_logger("rostersync.health")
 
+#: Seconds for which a database is waited for: fewer than probes have.
+_PATIENCE: Final = 3.0
 #: Seconds after which a client that sends nothing is hung up on.
-_PATIENCE: Final = 10
+_SILENT: Final = 10
 #: Seconds until the server sees that it is to stop.
 _STOPS_WITHIN: Final = 0.1
 
@@ -27,15 +30,24 @@ _STOPS_WITHIN: Final = 0.1
 class HealthServer:
     """Answers between ``start`` and ``stop``, or in a ``with``; not at all where ``settings.health_port`` is 0.
 
-    ``alive`` says whether the process does its work, ``ready`` what it lacks to take syncs, in a sentence, or None.
-    ``start`` raises SettingsError when the port cannot be had.
+    ``alive`` says whether the process does its work, ``ready`` what it lacks to take syncs, in a sentence, or None. A database
+    that does not answer is no reason to restart a process, which stands still with it and goes on with it. ``start`` raises
+    SettingsError when the port cannot be had.
     """
 
     def __init__(
-        self, settings: Settings, metrics: Metrics, alive: Callable[[], bool], ready: Callable[[], str | None]
+        self,
+        settings: Settings,
+        metrics: Metrics,
+        alive: Callable[[], bool],
+        ready: Callable[[], str | None],
+        *,
+        patience: float = _PATIENCE,
     ) -> None:
+        """``patience``: seconds for which ``ready`` is waited for."""
         self._address = settings.health_host, settings.health_port
-        self._app = _app(make_wsgi_app(metrics.registry), alive, ready)
+        lacks = Patient(lambda: ready() or "", patience=patience)
+        self._app = _app(make_wsgi_app(metrics.registry), alive, lacks)
         self._server: _Server | None = None
 
     @property
@@ -66,15 +78,17 @@ class HealthServer:
         self.stop()
 
 
-def _app(metrics: WSGIApplication, alive: Callable[[], bool], ready: Callable[[], str | None]) -> WSGIApplication:
+def _app(metrics: WSGIApplication, alive: Callable[[], bool], lacks: Patient[str]) -> WSGIApplication:
     def health() -> tuple[str, str]:
-        return (
-            ("200 OK", "ok") if alive() else ("503 Service Unavailable", "The scheduler of this worker stands still.")
-        )
+        if alive() or lacks.answer() is None:
+            return "200 OK", "ok"
+        return "503 Service Unavailable", "The scheduler of this worker stands still."
 
     def readiness() -> tuple[str, str]:
-        lacks = ready()
-        return ("503 Service Unavailable", lacks) if lacks else ("200 OK", "ok")
+        lacking = lacks.answer()
+        if lacking is None:
+            lacking = "The database does not answer in time."
+        return ("503 Service Unavailable", lacking) if lacking else ("200 OK", "ok")
 
     answers = {"/healthz": health, "/readyz": readiness}
 
@@ -106,7 +120,7 @@ def _text(
 
 
 class _Handler(WSGIRequestHandler):
-    timeout = _PATIENCE
+    timeout = _SILENT
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (http.server's name)
         """A probe every few seconds is no news."""

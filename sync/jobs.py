@@ -6,6 +6,7 @@ are ids and counts only.
 """
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, NamedTuple
@@ -60,6 +61,7 @@ class Jobs:
         # The console handler that dbos would add writes what it likes; its lines go where ours go.
         logging.getLogger("dbos").handlers = [logging.NullHandler()]
         logging.getLogger("dbos").propagate = True
+        logging.getLogger("dbos").addFilter(_OnceAMinute())
         config = DBOSConfig(
             name=_NAME, system_database_url=_address(engine), application_version=_VERSION, executor_id=worker_id,
             sys_db_pool_size=_SESSIONS, db_engine_kwargs=_engine_settings(engine, worker_id), use_listen_notify=False,
@@ -127,6 +129,23 @@ class Jobs:
         """Take no more jobs, and wait so long for those that run."""
         DBOS.destroy(workflow_completion_timeout_sec=seconds, destroy_registry=True)
         self._client.destroy()
+
+
+class _OnceAMinute(logging.Filter):
+    """dbos' loops warn at every turn, several times a second, as long as the database is away."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told: dict[tuple[str, int], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        place, at = (record.pathname, record.lineno), time.monotonic()
+        if record.levelno > logging.WARNING:
+            return True
+        if at < self._told.get(place, 0.0):
+            return False
+        self._told[place] = at + 60.0
+        return True
 
 
 def _engine_settings(engine: Engine, worker_id: str) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def _texts(settings: Settings, make: Callable[[], str] | None, anew: bool) -> st
         return _read(Path(file), "ROSTERSYNC_SECRET_KEYS_FILE names a file that cannot be read.")
     if settings.database_url:
         raise SettingsError(
-            "Credentials are stored encrypted, and there is no key: make one with `rostersync keys new`, set it as "
+            "Credentials and addresses are stored encrypted, and there is no key: make one with `rostersync keys new`, set it as "
             "ROSTERSYNC_SECRET_KEYS (or put it into a file that ROSTERSYNC_SECRET_KEYS_FILE names, or where the command of "
             "ROSTERSYNC_SECRET_KEYS_COMMAND finds it), and keep it safe."
         )

@@ -6,7 +6,7 @@ ROSTERSYNC_MAIL_URL says which server sends. It holds secrets, and apprise's log
 
 import logging
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from models.errors import SettingsError
 from sync.settings import Settings
@@ -19,19 +19,33 @@ _WITH_HOST: Final = frozenset({"mailto", "mailtos", "json", "jsons", "xml", "xml
 
 
 def check_address(settings: Settings, address: str) -> None:
-    """Raises SettingsError for an address that no message can be sent to."""
-    _sender(settings, address)
+    """Raises SettingsError for an address that no message can be sent to, and for one of which too much would be shown."""
+    parts = _with_host(address)
+    if parts and "@" in parts.path:  # a part of the password would be taken for the host
+        raise SettingsError(
+            "Within a user name or password the characters @, / and ? are written as %40, %2F and %3F; in a path @ is %40.",
+            "@ in the path of the address",
+        )
+    if len(_sender(settings, address)) > 1:
+        raise SettingsError("These are several addresses; add a contact for each.", "several addresses")
 
 
 def shown_address(address: str) -> str:
     """As much of an address as is no secret: its sort, and the server where it names one."""
     if _is_email(address):
         return f"mailto://{address.rpartition('@')[2]}"
-    scheme = address.partition("://")[0].lower()
+    parts = _with_host(address)
+    return f"{parts.scheme}://{parts.hostname or ''}" if parts else f"{address.partition('://')[0].lower()}://…"
+
+
+def _with_host(address: str) -> SplitResult | None:
+    """The parts of an address that names a host; None for all others."""
+    if address.partition("://")[0].lower() not in _WITH_HOST:
+        return None
     try:
-        return f"{scheme}://{urlsplit(address).hostname or ''}" if scheme in _WITH_HOST else f"{scheme}://…"
+        return urlsplit(address)
     except ValueError:
-        return f"{scheme}://…"
+        return None
 
 
 def server_of(settings: Settings, address: str) -> str:
@@ -75,4 +89,4 @@ def _apprise_address(settings: Settings, address: str) -> str:
 
 def _is_email(address: str) -> bool:
     name, _, host = address.rpartition("@")
-    return bool(name and host) and "://" not in address and not any(letter.isspace() for letter in address)
+    return bool(name and host) and "://" not in address and not any(mark.isspace() or mark in ",;" for mark in address)

@@ -4,14 +4,10 @@ No label ever names a person, and none has a value that a source chooses: causes
 names tenants and connections, which operators choose.
 """
 
-import threading
-import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, wait
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Final
 
-import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -22,16 +18,17 @@ from models.report import RunReport
 from store.database import reading
 from store.schedules import Scheduled
 from store.status import waiting_deliveries
+from sync.patient import Patient
 from sync.service import Service
 from sync.status import status
-
-log = structlog.get_logger("rostersync.metrics")
 
 #: Seconds: from a small district's check to the first load of a million people.
 _STEP_BUCKETS: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600)
 _LAG_BUCKETS: Final = (1, 2, 5, 10, 30, 60, 120, 300, 900, 1_800, 3_600, 7_200, 14_400)
+#: Seconds for which what the database knows is kept.
+_KEPT: Final = 15.0
 #: Outcomes that are told as they are; all others are failed runs, as in the run history.
-_TOLD: Final = frozenset({"applied", "held", "nothing_new", "not_ready", "busy"})
+_TOLD: Final = frozenset({"applied", "held", "nothing_new", "not_ready", "busy", "cancelled", "parked"})
 _ACTIONS: Final = ("received", "created", "updated", "unchanged", "archived", "restored", "refused", "held")
 #: All that a run can fail of.
 _CAUSES: Final = frozenset(
@@ -76,7 +73,7 @@ class Metrics:
             registry=registry,
         )  # fmt: skip
         ProcessCollector(registry=registry)
-        registry.register(DatabaseFigures(lambda: figures(service)))
+        registry.register(DatabaseFigures(Patient(lambda: figures(service), keep=_KEPT)))
 
     def observe(self, scheduled: Scheduled, outcome: Outcome, report: RunReport | None, began: float) -> None:
         """Count an attempt that has ended: ``scheduled`` as it was when the attempt was taken, ``began`` is Unix time."""
@@ -134,53 +131,14 @@ def _families(found: ServiceStatus, waiting: int) -> Iterator[Metric]:
 
 
 class DatabaseFigures(Collector):
-    """What ``ask`` finds, kept for ``keep`` seconds; nothing but a 0 for the database where that fails, or takes longer than
-    ``patience`` seconds. It is never asked twice at a time, however many scrapers there are."""
+    """What ``asked`` finds; nothing but a 0 for the database where it does not answer."""
 
-    def __init__(
-        self,
-        ask: Callable[[], list[Metric]],
-        *,
-        keep: float = 15.0,
-        patience: float = 5.0,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._ask, self._keep, self._patience, self._clock = ask, keep, patience, clock
-        self._lock = threading.Lock()
-        self._asked: Future[list[Metric]] | None = None
-        self._until = 0.0
+    def __init__(self, asked: Patient[list[Metric]]) -> None:
+        self._asked = asked
 
     def collect(self) -> Iterable[Metric]:
-        with self._lock:
-            found = self._current()
-        up = found is not None
-        yield GaugeMetricFamily("rostersync_database_up", "Whether the database answers in time.", value=up)
+        found = self._asked.answer()
+        yield GaugeMetricFamily(
+            "rostersync_database_up", "Whether the database answers in time.", value=found is not None
+        )
         yield from found or ()
-
-    def _current(self) -> list[Metric] | None:
-        if self._asked is None or (self._asked.done() and self._clock() >= self._until):
-            self._asked = _in_background(self._ask)
-            self._until = self._clock() + self._keep
-        wait([self._asked], timeout=self._patience)
-        if not self._asked.done():  # the next scrape looks whether the answer has come
-            return None
-        error = self._asked.exception()
-        if error is None:
-            return self._asked.result()
-        log.warning("the database could not be asked", error=type(error).__name__)
-        self._asked = None
-        return None
-
-
-def _in_background(ask: Callable[[], list[Metric]]) -> "Future[list[Metric]]":
-    """In a thread that a database which never answers may keep: it does not keep the process from ending."""
-    future: Future[list[Metric]] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(ask())
-        except Exception as error:
-            future.set_exception(error)
-
-    threading.Thread(target=run, name="figures", daemon=True).start()
-    return future

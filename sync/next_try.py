@@ -16,6 +16,7 @@ _BUSY_WAIT: Final = timedelta(minutes=1)
 _NOT_READY_WAIT: Final = timedelta(minutes=10)
 #: What a source asks us to wait is believed up to here.
 _LONGEST_ASKED: Final = timedelta(days=1)
+_DAY: Final = timedelta(days=1)
 #: For how long a person's request is tried again.
 _REQUEST_WINDOW: Final = timedelta(hours=1)
 #: By how much the clocks of two workers may differ.
@@ -66,10 +67,16 @@ def soon(this: Attempt, standing: Standing) -> Standing | None:
         return None
     if this.asked and (slot := _overtaking(this, at)):
         return replace(moved_to(standing, slot), next_at=text_of(max(at, slot.at)))
-    ends = this.before.window_ends_at or text_of(this.now + _REQUEST_WINDOW)
+    ends = _window_ends(this)
     if at >= datetime.fromisoformat(ends):
         return None
     return replace(standing, next_at=text_of(at), next_why="retry", window_ends_at=ends)
+
+
+def _window_ends(this: Attempt) -> str:
+    """Until when it is tried again. A request that took the place of a time's retries has the rest of its window, or longer."""
+    ends = this.before.window_ends_at or ""
+    return max(ends, text_of(this.now + _REQUEST_WINDOW)) if this.before.next_why == "asked" or not ends else ends
 
 
 def _wait(this: Attempt) -> timedelta:
@@ -94,8 +101,11 @@ def _overtaking(this: Attempt, at: datetime) -> Slot | None:
 
 def at_next_time(this: Attempt, standing: Standing, rest: timedelta = timedelta()) -> Standing:
     """``standing``, due at the next regular time that comes after ``rest`` and what the source asked for; never again where
-    nothing recurs."""
+    nothing recurs. Rather after half of ``rest`` than after more than a day: a nightly time is not skipped because the last
+    try was late in its window."""
     slot = this.slot_after(this.now + max(rest, this.patience))
+    if rest and slot and slot.at > this.now + _DAY:
+        slot = this.slot_after(this.now + max(rest / 2, this.patience))
     # Where this worker's clock is behind that of the one which queued the attempt, its time seems still to come.
     if slot and slot.key == this.before.slot and slot.at - this.now <= _SKEW:
         slot = this.slot_after(slot.at)

@@ -1,7 +1,8 @@
 """Sync: a district's roster is pulled from a source over the network and becomes a run."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import structlog
@@ -11,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 import connectors
 from connectors.drops import DropSource
-from connectors.http.client import Observer
+from connectors.http.client import HttpClient, Observer
 from connectors.source import Access, Source
 from connectors.watch import Watch
 from models.connections import Memory
@@ -24,7 +25,7 @@ from sync import drops
 from sync.by_hand import synced
 from sync.clock import now
 from sync.connection_fields import stored_memory
-from sync.connections import open_connection, open_http
+from sync.connections import OpenConnection, open_connection, open_http
 from sync.plan import Plan
 from sync.rest import rest_of, rests
 from sync.results import Results
@@ -91,7 +92,6 @@ def sync(
         raise rest.refusal
     stopping = Stopping(service.engine, cancelled)
     watch = Watch(progress or (lambda _progress: None), stopping)
-    source: Source | None = None
 
     def begins(run_id: int) -> None:
         stopping.begins(run_id)
@@ -101,64 +101,81 @@ def sync(
         store.check_as_opened(connection, opened.row)
         check(connection)
 
-    def keep(memory: Memory) -> None:
-        if not dry_run:
-            _note(lambda: store.remember(service.engine, opened.row, stored_memory(memory)))
-
-    with ExitStack() as stack:
-        http = stack.enter_context(
-            closing(open_http(service, opened.settings, watch, observe, connection_id=opened.id))
-        )
-
-        def open_source(scratch: Path) -> Source:
-            access = Access(http, scratch, watch, now, opened.memory, allowed_hosts=service.settings.allowed_hosts)
-            return connectors.open_source(opened.connector, opened.settings, opened.credentials, access)
-
-        source = stack.enter_context(drops.fetched(service, opened, open_source, again=again, keep=keep))
-        results = Results(service.settings.results_dir / tenant, "problems" if source else "none")
-
-        def pull(scratch: Path) -> Iterator[PullEvent]:
-            nonlocal source
-            source = source or open_source(scratch)
-            return source.pull()
-
-        def write_results(this: Run, plan: Plan, report: RunReport) -> None:
-            if isinstance(source, DropSource):
-                results.write(source.upload(), this, plan, report)
-
-        order = Order(
-            tenant_id=tenant_id,
-            tenant=tenant,
-            settings=settings,
-            connection_id=opened.id,
-            connection=name,
-            started_by=started_by,
-            connector=opened.connector,
-            dry_run=dry_run,
-            slot=slot,
-            results_path=results.path,
-            began=begins,
-            progress=watch.tell,
-            cancelled=stopping,
-            notes=lambda: _notes(source),
-            waited=lambda: http.waited,
-            check=still_wanted,
-        )
-        try:
-            report = run(service, order, pull, write_results)
-        except DisconnectedError as error:
-            why = error.for_admin
-            _note(lambda: store.move(service.engine, opened.id, ("active",), "disconnected", why, now()))
-            raise
+    order = Order(
+        tenant_id=tenant_id,
+        tenant=tenant,
+        settings=settings,
+        connection_id=opened.id,
+        connection=name,
+        started_by=started_by,
+        connector=opened.connector,
+        dry_run=dry_run,
+        slot=slot,
+        began=begins,
+        progress=watch.tell,
+        cancelled=stopping,
+        check=still_wanted,
+    )
+    with closing(open_http(service, opened.settings, watch, observe, connection_id=opened.id)) as http:
+        visit = _Visit(service, opened, watch, http, dry_run)
+        with drops.fetched(service, opened, visit.open, again=again, keep=visit.keep) as visit.source:
+            report = _run(visit, order)
     _note(lambda: store.move(service.engine, opened.id, ("disconnected",), "active", "", now()))
-    # A dry run teaches nothing: when its plan is approved later, nobody knows any more what the pull had learned. The
-    # next sync learns it again; at worst it asks for everything where changes would have been enough.
-    if source:
-        keep(_worth_keeping(source.memory, report, opened.memory))
-    drops.put_away(source, report)
+    if visit.source:
+        visit.keep(_worth_keeping(visit.source.memory, report, opened.memory))
+    drops.put_away(visit.source, report)
     if slot is None and not dry_run:
         synced(service, opened.id, outcome_of_report(report))
     return report
+
+
+@dataclass
+class _Visit:
+    """One look at a connection's source. ``source`` is there from the start where files are fetched before the run begins,
+    otherwise from the pull on."""
+
+    service: Service
+    opened: OpenConnection
+    watch: Watch
+    http: HttpClient
+    dry_run: bool
+    source: Source | None = None
+
+    def open(self, scratch: Path) -> Source:
+        opened, allowed = self.opened, self.service.settings.allowed_hosts
+        access = Access(self.http, scratch, self.watch, now, opened.memory, allowed_hosts=allowed)
+        return connectors.open_source(opened.connector, opened.settings, opened.credentials, access)
+
+    def pull(self, scratch: Path) -> Iterator[PullEvent]:
+        self.source = self.source or self.open(scratch)
+        return self.source.pull()
+
+    def notes(self) -> Sequence[str]:
+        return [*self.source.facts.notes, *self.source.facts.missing] if self.source else ()
+
+    def keep(self, learned: Memory) -> None:
+        """A dry run teaches nothing: when its plan is approved later, nobody knows any more what the pull had learned. The next
+        sync learns it again; at worst it asks for everything where changes would have been enough."""
+        if not self.dry_run:
+            _note(lambda: store.remember(self.service.engine, self.opened.row, stored_memory(learned)))
+
+
+def _run(visit: _Visit, order: Order) -> RunReport:
+    """The run itself. A source that no longer lets us in disconnects the connection."""
+    service = visit.service
+    results = Results(service.settings.results_dir / order.tenant, "problems" if visit.source else "none")
+
+    def write_results(this: Run, plan: Plan, report: RunReport) -> None:
+        if isinstance(visit.source, DropSource):
+            results.write(visit.source.upload(), this, plan, report)
+
+    order = replace(order, results_path=results.path, notes=visit.notes, waited=lambda: visit.http.waited)
+    try:
+        return run(service, order, visit.pull, write_results)
+    except DisconnectedError as error:
+        why = error.for_admin
+        _note(lambda: store.move(service.engine, visit.opened.id, ("active",), "disconnected", why, now()))
+        raise
 
 
 def _worth_keeping(learned: Memory, report: RunReport, before: Memory) -> Memory:
@@ -177,10 +194,6 @@ def _note(write: Callable[[], None]) -> None:
         write()
     except DBAPIError as error:
         log.warning("the connection's state could not be stored", error=type(error).__name__)
-
-
-def _notes(source: Source | None) -> Sequence[str]:
-    return [*source.facts.notes, *source.facts.missing] if source else ()
 
 
 def _only_one(service: Service, tenant: str) -> str:

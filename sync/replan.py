@@ -30,6 +30,9 @@ def change_timetable(
     with writing(engine) as connection:
         row = store.opened(connection, connection_id, tenant_id)
         timetable = change(row.timetable)
+        if msgspec.json.encode(timetable) != row.timetable.encode():
+            # Only then: whoever sets the same again every day must not put off the alarm for ever.
+            timetable = msgspec.structs.replace(timetable, set_at=now())
         store.set_timetable(connection, connection_id, msgspec.json.encode(timetable).decode())
         _restand(connection, row, settings, timetable, replanned)
 

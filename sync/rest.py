@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from models.errors import SettingsError
+from models.errors import AtRestError
 from models.settings import TenantSettings
 from models.tables import Connection
 from store.connections import connections_of
@@ -20,7 +20,7 @@ class Rest(NamedTuple):
     """Why a connection is not synced now: ``why`` in a few words, ``refusal`` says what to do about it as well."""
 
     why: str
-    refusal: SettingsError
+    refusal: AtRestError
 
 
 def rest_of(service: Service, tenant: str, row: Connection, settings: TenantSettings) -> Rest | None:
@@ -30,7 +30,7 @@ def rest_of(service: Service, tenant: str, row: Connection, settings: TenantSett
         since = (row.state_since or row.created_at)[:16].replace("T", " ")
         return Rest(
             row.state_reason,
-            SettingsError(
+            AtRestError(
                 f"{place} was {row.state_reason} ({since} UTC); nothing was synced. To go on: rostersync connection "
                 f"resume {tenant} {row.name}"
             ),
@@ -41,7 +41,7 @@ def rest_of(service: Service, tenant: str, row: Connection, settings: TenantSett
         return None
     return Rest(
         f"in a blackout {until(blackout)}",
-        SettingsError(
+        AtRestError(
             f"{place} is in a blackout {until(blackout)}; nothing was synced. To end it: rostersync schedule blackout "
             f"remove {tenant} {row.name} --dates {blackout.first}..{blackout.last}"
         ),

@@ -186,8 +186,11 @@ def _current_night(timetable: Timetable, zone: ZoneInfo, spread: float, now: dat
 def replanned(standing: Standing, timetable: Timetable, zone: ZoneInfo, spread: float, now: datetime) -> Standing:
     """What a row without a job is due for after its timetable or zone was changed.
 
-    What a person asked for, a retry, and what is due already stay as they are; without a timetable only the first does.
+    What a person asked for, a retry, and what is due already stay as they are; without a timetable only the first does,
+    and no alarm goes on.
     """
+    if not timetable.recurs:
+        standing = msgspec.structs.replace(standing, stale_since=None)
     if standing.next_at is not None:
         pending = standing.next_why == "retry" or datetime.fromisoformat(standing.next_at) <= now
         if standing.next_why == "asked" or standing.slot.startswith(ASKED) or (pending and timetable.recurs):
@@ -216,6 +219,15 @@ def moved_to(standing: Standing, slot: Slot | None) -> Standing:
         attempt=0,
         asked_by="",
     )
+
+
+def looked_at_again(standing: Standing, now: datetime) -> Standing:
+    """The standing of a row whose timetable cannot be read here, as another version set it: what it is due for is decided in
+    an hour, by whoever can read it."""
+    if standing.next_at is not None:
+        return standing
+    again, over = text_of(now + timedelta(hours=1)), text_of(now)
+    return msgspec.structs.replace(standing, next_at=again, next_why="scheduled", slot="", window_ends_at=over)
 
 
 def text_of(at: datetime) -> str:

@@ -1,21 +1,28 @@
 """What people type for a schedule: windows, weekdays, days, limits. Pure; every error says what would be right."""
 
+import math
 import re
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime, timedelta
+from itertools import pairwise
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from models.errors import SettingsError
 from models.settings import Limit
-from models.timetable import WEEKDAYS, DateRange, Nightly, StaleHours, Weekday
+from models.timetable import WEEKDAYS, DateRange, Nightly, StaleHours, Timetable, Weekday
+from sync.schedule import next_slot
 
 _TIME = re.compile(r"(\d{1,2}):(\d{2})")
 _NAMES: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 #: No school year beyond; days stay within the calendar even where one is added.
 _LAST_YEAR: Final = 2199
 _NOTE_LENGTH: Final = 200
+#: In which times are looked at for how far they are apart, and how many at most.
+_WEEK: Final = timedelta(days=8)
+_TIMES_LOOKED_AT: Final = 500
 
 
 def parse_nightly(window: str, days: Iterable[str] = ()) -> Nightly:
@@ -96,9 +103,28 @@ def parse_limit(default: Limit, percent: float | None, name: str) -> Limit:
         raise SettingsError(f"The limit of {name} is a share from 0 to 100 percent; {percent:g} is none.") from None
 
 
-def check_stale_hours(hours: int | None) -> int | None:
-    """Hours without an applied sync after which an alarm is raised; None: as the cadence suggests."""
+def check_stale_hours(hours: int | None, rhythm: Timetable, zone: ZoneInfo, at: datetime) -> int | None:
+    """Hours without an applied sync after which an alarm is raised, more than lie between two times of ``rhythm``; None: as the
+    cadence suggests."""
     try:
-        return msgspec.convert(hours, StaleHours | None)
+        checked = msgspec.convert(hours, StaleHours | None)
     except msgspec.ValidationError:
         raise SettingsError(f"The hours until the alarm are a whole number from 1 to 8,784; {hours} is none.") from None
+    apart = math.ceil(_longest_gap(rhythm, zone, at) / timedelta(hours=1))
+    if checked is not None and checked <= apart:
+        raise SettingsError(
+            f"Its times are up to {apart:,} hours apart, so an alarm after {checked:,} hours would be raised though all is "
+            f"well; give more, such as {apart + 12:,}."
+        )
+    return checked
+
+
+def _longest_gap(rhythm: Timetable, zone: ZoneInfo, at: datetime) -> timedelta:
+    """Between two of the times that come in the next days, were there no blackouts."""
+    times, until = [at], at + _WEEK
+    while len(times) < _TIMES_LOOKED_AT and (len(times) < 3 or times[-1] < until):
+        slot = next_slot(rhythm, zone, times[-1], 0.0)
+        if slot is None:
+            break
+        times.append(slot.at)
+    return max((later - earlier for earlier, later in pairwise(times[1:])), default=timedelta())

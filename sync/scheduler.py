@@ -4,14 +4,17 @@ All workers tick; the database decides who was first, so that there is no leader
 """
 
 import uuid
+from collections.abc import Callable, Collection
 from datetime import datetime
+from functools import partial
 from typing import Final
 from zoneinfo import ZoneInfo
 
 import msgspec
 import structlog
+from sqlalchemy.exc import OperationalError
 
-from models.errors import SettingsError
+from models.errors import RosterSyncError
 from models.health import Outcome, Standing
 from models.settings import TenantSettings
 from store import notices, schedules, workers
@@ -19,7 +22,7 @@ from store.database import writing
 from store.schedules import Scheduled
 from sync.attempt import settle_job
 from sync.clock import now
-from sync.jobs import Jobs
+from sync.jobs import Jobs, JobState
 from sync.schedule import STALE_LEAST, catch_up, moved_to, read_timetable, spread_of, text_of, zone_of
 from sync.service import Service
 from sync.settling import stale
@@ -36,30 +39,40 @@ LARGE: Final = 200_000
 _ABANDONED: Final = 30
 
 
-def queue_due(service: Service, jobs: Jobs) -> int:
-    """Queue a job for each connection whose time has come; returns how many."""
-    queued = 0
-    found = schedules.due(service.engine, now(), _BATCH)
+def queue_due(service: Service, jobs: Jobs, passed_over: set[int] | None = None) -> int:
+    """Queue a job for each connection whose time has come; returns how many. ``passed_over`` are those (by id) that cannot be
+    dealt with; more are added as they are found, and the caller has them tried again later."""
+    passed_over = set() if passed_over is None else passed_over
+    found = schedules.due(service.engine, now(), _BATCH, but=passed_over)
     room = _WAITING - schedules.waiting(service.engine) if found else 0
-    for scheduled in found[: max(room, 0)]:
-        try:
-            if _moved_on(service, scheduled):
-                continue
-        except SettingsError as error:
-            _cannot_be_read(scheduled, error)
-            continue
-        row = scheduled.row
-        job = f"{row.connection_id}/{row.slot}/{uuid.uuid4().hex[:8]}"
-        # Claimed first: a job that is claimed and was not queued is found by `mend`, one that is queued runs only if claimed.
-        if schedules.claim(service.engine, row, job, now()):
-            _queue(service, jobs, scheduled, job)
-            queued += 1
-    return queued
+    queued = [_apart(each, partial(_queue_one, service, jobs, each)) for each in found[: max(room, 0)]]
+    passed_over |= {each.row.connection_id for each, done in zip(found, queued, strict=False) if done is None}
+    return queued.count(True)
 
 
-def _cannot_be_read(scheduled: Scheduled, error: SettingsError) -> None:
-    """One timetable or time zone that cannot be read must not stop all others."""
-    log.error("timetable cannot be read", connection=scheduled.row.connection_id, error=error.for_engineer)
+def _apart(scheduled: Scheduled, step: Callable[[], bool]) -> bool | None:
+    """One connection that cannot be dealt with (its timetable cannot be read, say) must not stop all others; None for it."""
+    try:
+        return step()
+    except OperationalError:  # that is no connection's fault
+        raise
+    except RosterSyncError as error:
+        log.error("connection cannot be scheduled", connection=scheduled.row.connection_id, error=error.for_engineer)
+    except Exception as error:
+        log.error("connection cannot be scheduled", connection=scheduled.row.connection_id, exc_info=error)
+    return None
+
+
+def _queue_one(service: Service, jobs: Jobs, scheduled: Scheduled) -> bool:
+    if _moved_on(service, scheduled):
+        return False
+    row = scheduled.row
+    job = f"{row.connection_id}/{row.slot}/{uuid.uuid4().hex[:8]}"
+    # Claimed first: a job that is claimed and was not queued is found by `mend`, one that is queued runs only if claimed.
+    if not schedules.claim(service.engine, row, job, now()):
+        return False
+    _queue(service, jobs, scheduled, job)
+    return True
 
 
 def _moved_on(service: Service, scheduled: Scheduled) -> bool:
@@ -77,8 +90,8 @@ def _moved_on(service: Service, scheduled: Scheduled) -> bool:
 
 def _queue(service: Service, jobs: Jobs, scheduled: Scheduled, job: str) -> None:
     row = scheduled.row
-    records = schedules.records_received(service.engine, row.last_run_id) if row.last_run_id else 0
-    jobs.queue(job, row.connection_id, asked=row.next_why == "asked", large=records >= LARGE)
+    large = schedules.records_received(service.engine, row) >= LARGE
+    jobs.queue(job, row.connection_id, asked=row.next_why == "asked", large=large)
 
 
 def mend(service: Service, jobs: Jobs) -> None:
@@ -91,26 +104,24 @@ def mend(service: Service, jobs: Jobs) -> None:
     before = _instant().timestamp() - _ABANDONED
     old = [each for each in schedules.in_flight(service.engine) if _since(each) < before]
     states = jobs.states([each.row.job for each in old if each.row.job])
-    owners = {state.worker for state in states.values() if state.worker}
-    known = workers.known(service.engine, owners)
+    known = workers.known(service.engine, [state.worker for state in states.values() if state.worker])
     for each in old:
-        job = each.row.job
-        assert job is not None
-        state = states[job]
-        if state.state == "unknown":
-            log.warning("job was not queued", job=job)
-            _queue(service, jobs, each, job)
-        elif state.state == "ended":
-            _settle_abandoned(service, each, job)
-        elif state.state == "running" and state.worker and state.worker not in known:
-            workers.miss(service.engine, state.worker, now())
+        _apart(each, partial(_mend_one, service, jobs, each, states[each.row.job or ""], known))
 
 
-def _settle_abandoned(service: Service, scheduled: Scheduled, job: str) -> None:
+def _mend_one(service: Service, jobs: Jobs, scheduled: Scheduled, state: JobState, known: Collection[str]) -> bool:
     row = scheduled.row
-    lost = Outcome("interrupted", "interrupted", "The sync was interrupted (its process ended).")
-    if settled := settle_job(service, row.connection_id, job, row.slot, lost, row.worker):
-        log.warning("job was abandoned", job=job, outcome=settled.kind)
+    assert row.job is not None
+    if state.state == "unknown":
+        log.warning("job was not queued", job=row.job)
+        _queue(service, jobs, scheduled, row.job)
+    elif state.state == "ended":
+        lost = Outcome("interrupted", "interrupted", "The sync was interrupted (its process ended).")
+        if settled := settle_job(service, row.connection_id, row.job, row.slot, lost, row.worker):
+            log.warning("job was abandoned", job=row.job, outcome=settled.kind)
+    elif state.state == "running" and state.worker and state.worker not in known:
+        workers.miss(service.engine, state.worker, now())
+    return True
 
 
 def _since(scheduled: Scheduled) -> float:
@@ -138,16 +149,13 @@ def take_over(service: Service, jobs: Jobs, worker: str, silence: float) -> list
 def raise_alarms(service: Service) -> int:
     """Tell of connections whose last good sync is too long ago; returns how many were told of just now."""
     found = schedules.maybe_stale(service.engine, text_of(_instant() - STALE_LEAST))
-    return sum(_alarm(service, each) for each in found)
+    return [_apart(each, partial(_alarm, service, each)) for each in found].count(True)
 
 
 def _alarm(service: Service, scheduled: Scheduled) -> bool:
     row = scheduled.row
-    try:
-        settled = stale(scheduled.standing, read_timetable(row.timetable), _zone(scheduled), _instant())
-    except SettingsError as error:
-        _cannot_be_read(scheduled, error)
-        return False
+    timetable, zone = read_timetable(row.timetable), _zone(scheduled)
+    settled = stale(scheduled.standing, timetable, zone, _instant(), scheduled.state_since)
     if settled is None:
         return False
     at = now()

@@ -5,7 +5,7 @@ out (None) where the tenant has only one.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from models.errors import NotFoundError, SettingsError
-from models.health import ScheduleView
+from models.health import ScheduleView, Standing
 from models.report import RunSummary
 from models.settings import TenantSettings
 from models.tables import Connection, Schedule
@@ -63,12 +63,17 @@ def set_schedule(
     if days and nightly is None:
         raise SettingsError("Days go with a nightly window; a cron expression has them in its fifth field.")
     found = named(service, tenant, connection)
-    settings = {
-        "cron": parse_cron(cron, _instant()) if cron is not None else None,
-        "nightly": parse_nightly(nightly, days) if nightly is not None else None,
-        "stale_hours": check_stale_hours(stale_hours),
-    }
-    return _change(service, found, lambda timetable: replace(timetable, **settings))
+    at = _instant()
+    rhythm = Timetable(
+        cron=parse_cron(cron, at) if cron is not None else None,
+        nightly=parse_nightly(nightly, days) if nightly is not None else None,
+    )
+    hours = check_stale_hours(stale_hours, rhythm, _zone(found), at)
+    return _change(
+        service,
+        found,
+        lambda timetable: replace(timetable, cron=rhythm.cron, nightly=rhythm.nightly, stale_hours=hours),
+    )
 
 
 def clear_schedule(service: Service, tenant: str, connection: str | None = None) -> ScheduleView:
@@ -196,10 +201,13 @@ def show_schedule(service: Service, tenant: str, connection: str | None = None) 
 
 
 def list_schedules(service: Service, tenant: str | None = None) -> list[ScheduleView]:
-    """All connections (of one tenant) that were ever scheduled or asked for. Raises NotFoundError for the tenant."""
+    """All connections (of one tenant) by tenant and age, those that were never scheduled, too. Raises NotFoundError for the
+    tenant."""
     tenant_id = tenant_and_settings(service, tenant)[0] if tenant is not None else None
+    found = [*store.all_scheduled(service.engine, tenant_id), *store.unscheduled(service.engine, tenant_id)]
+    found.sort(key=lambda each: (each.tenant, each.row.connection_id))
     alive, at = workers_alive(service), _instant()
-    return [_view(found, None, alive, at) for found in store.all_scheduled(service.engine, tenant_id)]
+    return [_view(each, None, alive, at) for each in found]
 
 
 def _view(found: Scheduled, run: RunSummary | None, alive: int, at: datetime) -> ScheduleView:
@@ -224,7 +232,7 @@ def _view(found: Scheduled, run: RunSummary | None, alive: int, at: datetime) ->
             *_now_words(found, timetable, zone, at),
             *_nobody_works(found, alive),
         ],
-        upcoming=[] if paused else list(_upcoming(timetable, zone, spread, at)),
+        upcoming=[] if paused else list(_upcoming(timetable, zone, spread, _regular_from(found.standing, at))),
         next_at=None if paused else found.row.next_at,
         standing=found.standing,
     )
@@ -253,6 +261,13 @@ def _nobody_works(found: Scheduled, alive: int) -> list[str]:
     )
 
 
+def _regular_from(standing: Standing, at: datetime) -> datetime:
+    """From when on it is synced at its regular times: what fails for long leaves some of them out."""
+    if standing.next_at is None or standing.next_why != "scheduled":
+        return at
+    return max(at, datetime.fromisoformat(standing.next_at) - timedelta(seconds=1))
+
+
 def _upcoming(timetable: Timetable, zone: ZoneInfo, spread: float, at: datetime) -> Iterator[str]:
     for _ in range(_UPCOMING):
         slot = next_slot(timetable, zone, at, spread)
@@ -275,7 +290,8 @@ def named(service: Service, tenant: str, connection: str | None, *, files: bool 
     if found is not None:
         return found
     empty, stored = Schedule(connection_id=row.id, tenant_id=tenant_id), msgspec.json.encode(settings).decode()
-    return Scheduled(empty, tenant, stored, row.name, row.connector, row.state, row.state_reason)
+    since = row.state_since or row.created_at
+    return Scheduled(empty, tenant, stored, row.name, row.connector, row.state, row.state_reason, since)
 
 
 def _connection(service: Service, tenant: str, tenant_id: int, name: str | None, *, files: bool) -> Connection:

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from msgspec.structs import replace
 
 from models.errors import (
+    AtRestError,
     CancelledError,
     CredentialsRefusedError,
     DisconnectedError,
@@ -24,6 +25,7 @@ from models.errors import (
     ParkedError,
     RetryLaterError,
     RosterSyncError,
+    SameAgainError,
     SourceUnavailableError,
     StalePlanError,
     TenantBusyError,
@@ -34,7 +36,7 @@ from models.timetable import Timetable
 from sync.next_try import Attempt, at_next_time, put_off, soon
 from sync.schedule import stale_at, text_of
 
-#: "About once a day": a nightly time is never skipped because the last try was late in its window.
+#: "About once a day".
 _DAILY: Final = timedelta(hours=20)
 #: So often in a row a job may lose its worker; then the job itself is taken for the cause.
 _POISON: Final = 5
@@ -66,6 +68,7 @@ _KINDS: Final[tuple[tuple[type[RosterSyncError], OutcomeKind], ...]] = (
     (DistrictActionError, "district"),
     (ParkedError, "parked"),
     (CancelledError, "cancelled"),
+    (AtRestError, "cancelled"),  # it was paused, or a blackout began, as the attempt did
     (RosterSyncError, "broken"),
 )
 
@@ -174,13 +177,14 @@ def settle(
             return _trouble(this, outcome.kind)
 
 
-def stale(standing: Standing, timetable: Timetable, zone: ZoneInfo, now: datetime) -> Settled | None:
+def stale(standing: Standing, timetable: Timetable, zone: ZoneInfo, now: datetime, since: str) -> Settled | None:
     """The dead-man alarm, raised once: None while nothing is wrong, and when it was raised before. A good run ends it.
 
-    Where there never was one, time counts from the first failure on.
+    ``since`` is when the connection was made, or resumed. Time counts from then on, from the last good run or from the
+    timetable's last change, whichever came last: what was not to be synced, or otherwise, is not late.
     """
-    since = standing.last_good_at or standing.first_failed_at
-    if standing.stale_since is not None or since is None:
+    since = max(since, standing.last_good_at or "", timetable.set_at or "")
+    if standing.stale_since is not None:
         return None
     at = stale_at(timetable, zone, datetime.fromisoformat(since))
     if at is None or now < at:
@@ -201,12 +205,16 @@ def _held(this: Attempt) -> Settled:
 
 
 def _nothing_new(this: Attempt) -> Settled:
-    """The source answers, that is all: what waits still waits, and exports that stop coming must become stale."""
+    """The source answers, that is all: what waits still waits, and exports that stop coming must become stale. Those that come
+    with the same content again have not stopped."""
     before, after = this.before, _answered(this)
+    if this.outcome.code == SameAgainError.code:
+        after = replace(after, last_good_at=text_of(this.now), stale_since=None)
+    alarm_ends = before.stale_since is not None and after.stale_since is None
     if before.health == "held":
-        return Settled(at_next_time(this, after))
+        return Settled(at_next_time(this, after), ("held",) if alarm_ends else ())
     # While the alarm is on, nothing is over; people are told when a good run ends it.
-    told = before.health in _EVENTS and before.stale_since is None
+    told = alarm_ends or (before.health in _EVENTS and before.stale_since is None)
     return Settled(at_next_time(this, _stand(this, after, "ok")), ("recovered",) if told else ())
 
 

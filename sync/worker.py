@@ -38,12 +38,14 @@ _POST: Final = 5.0
 _MEND, _ALARM, _SWEEP = 15.0, 300.0, 3_600.0
 #: Days for which ended jobs are kept in dbos' tables; the runs themselves are kept for good.
 _KEEP_DAYS: Final = 7
-#: Seconds without a tick after which this process calls itself unwell.
-_UNWELL: Final = 60.0
+#: Seconds without a step of the tick after which this process calls itself unwell: a step may find that its session is dead
+#: only after a minute (``store.database``).
+_UNWELL: Final = 120.0
 #: From which part of the time after which a worker is lost on it no longer judges others by their silence.
 _UNHEARD: Final = 0.75
 #: A silence so long that only a worker that has left is that silent.
 _YEARS: Final = 1e9
+_TELL_EVERY: Final = 60.0
 #: Seconds that syncs get to reach a page boundary once they are told to park.
 _PARKING: Final = 30
 
@@ -64,6 +66,9 @@ class Worker:
         self._parking = threading.Event()
         self._ended = threading.Event()
         self._ticked = self._heard = self._judges_from = time.monotonic()
+        self._passed_over: set[int] = set()
+        #: When a turn that fails is told of again, by its name.
+        self._tells_again: dict[str, float] = {}
         name_sessions(service.engine, self.id)
         self._jobs = Jobs(service.engine, self.id, self._slots, self._attempt)
 
@@ -72,8 +77,9 @@ class Worker:
         self._stopping.set()
 
     def alive(self) -> bool:
-        """Whether the tick has run lately, even if only to find that the database does not answer."""
-        return time.monotonic() - self._ticked < _UNWELL
+        """Whether the tick has moved lately, even if only to find that the database does not answer; or is meant to stand
+        still, while the last syncs end."""
+        return self._stopping.is_set() or time.monotonic() - self._ticked < _UNWELL
 
     def ready(self) -> str | None:
         """Why this worker takes no syncs at the moment; None if it does."""
@@ -167,13 +173,22 @@ class Worker:
             self._survive(step)
 
     def _survive(self, step: Callable[[], object]) -> None:
-        """A loop goes on whatever one of its turns comes to: the next one finds the same work again."""
+        """A loop goes on whatever one of its turns comes to: the next one finds the same work again. While it fails again and
+        again, that is told once a minute."""
+        turn = getattr(step, "__name__", "")
         try:
             step()
-        except (DBAPIError, OSError, RosterSyncError) as error:
-            log.warning("turn failed", step=getattr(step, "__name__", ""), error=type(error).__name__)
         except Exception as error:
-            log.error("turn failed unexpectedly", step=getattr(step, "__name__", ""), exc_info=error)
+            if time.monotonic() < self._tells_again.get(turn, 0.0):
+                return
+            self._tells_again[turn] = time.monotonic() + _TELL_EVERY
+            if isinstance(error, DBAPIError | OSError | RosterSyncError):
+                log.warning("turn failed", turn=turn, error=type(error).__name__)
+            else:
+                log.error("turn failed unexpectedly", turn=turn, exc_info=error)
+        else:
+            if self._tells_again.pop(turn, None):
+                log.info("turn works again", turn=turn)
 
     def _beat(self) -> None:
         if not workers.beat(self._service.engine, self.id, stopping=self._stopping.is_set()):
@@ -200,11 +215,11 @@ class Worker:
             for chore in chores:
                 if chore.is_due():
                     self._survive(chore.step)
-            self._ticked = time.monotonic()
+                self._ticked = time.monotonic()
             self._stopping.wait(_TICK)
 
     def _queue_due(self) -> None:
-        scheduler.queue_due(self._service, self._jobs)
+        scheduler.queue_due(self._service, self._jobs, self._passed_over)
 
     def _take_over(self) -> None:
         """Who was not heard of itself cannot tell who else was not: when the database comes back, all others first get the
@@ -214,6 +229,7 @@ class Worker:
         scheduler.take_over(self._service, self._jobs, self.id, self._lost if judges else _YEARS)
 
     def _mend(self) -> None:
+        self._passed_over.clear()
         scheduler.mend(self._service, self._jobs)
 
     def _raise_alarms(self) -> None:

@@ -17,7 +17,7 @@ from connectors.drops.place import CannotMoveError, GoneError, Place, Visit
 from connectors.normalize.spool import no_room
 from connectors.source import Access, SourceFacts
 from models.connections import DropSettings, Memory
-from models.errors import DistrictActionError, DropNotReadyError, NothingNewError, RosterSyncError
+from models.errors import DistrictActionError, DropNotReadyError, NothingNewError, RosterSyncError, SameAgainError
 from models.pages import PullEvent
 from models.progress import Progress
 from models.settings import UploadOptions
@@ -231,7 +231,7 @@ class DropSource:
             self._before, drop_listing=hash_of_listing(self._drop.files), drop_content=content
         )
         if known and not again:
-            raise NothingNewError(
+            raise SameAgainError(
                 f"The files in the {self._place.shown} came again with the same content as the last time.",
                 "same content",
             )

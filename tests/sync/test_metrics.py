@@ -20,6 +20,7 @@ from store.schedules import Scheduled
 from sync import connections
 from sync.health_server import HealthServer
 from sync.metrics import DatabaseFigures, Metrics
+from sync.patient import Patient
 from sync.pull import sync
 from sync.schedule import text_of
 from sync.service import Service
@@ -30,7 +31,7 @@ from tests.sync.test_status import ago, finished, register, stand
 
 def scheduled(**values: Any) -> Scheduled:
     row = Schedule(connection_id=3, tenant_id=1, **values)
-    return Scheduled(row, "springfield", "{}", "sis", "oneroster", "active", "")
+    return Scheduled(row, "springfield", "{}", "sis", "oneroster", "active", "", "2026-11-01T00:00:00+00:00")
 
 
 def report(**values: Any) -> RunReport:
@@ -62,7 +63,8 @@ def metrics(sqlite_service: Service) -> Metrics:
         (Outcome("not_ready", "drop_not_ready"), "not_ready", "drop_not_ready"),
         (Outcome("refused", "credentials_refused"), "failed", "credentials_refused"),
         (Outcome("unavailable", "source_unavailable"), "failed", "source_unavailable"),
-        (Outcome("cancelled", "cancelled"), "failed", "cancelled"),
+        (Outcome("cancelled", "cancelled"), "cancelled", "cancelled"),
+        (Outcome("parked", "parked"), "parked", "parked"),
         (Outcome("broken", "unexpected"), "failed", "unexpected"),
         (Outcome("interrupted", "interrupted"), "failed", "interrupted"),
     ],
@@ -164,40 +166,35 @@ class Ask:
         return [GaugeMetricFamily("asked", "How often.", value=self.asked)]
 
 
-def told(figures: DatabaseFigures) -> dict[str, float]:
-    return {sample.name: sample.value for family in figures.collect() for sample in family.samples}
+def told(asked: Patient[list[Metric]]) -> dict[str, float]:
+    return {sample.name: sample.value for family in DatabaseFigures(asked).collect() for sample in family.samples}
 
 
 def test_answers_are_kept_for_some_seconds() -> None:
     ask, now = Ask(), [0.0]
-    figures = DatabaseFigures(ask, keep=15.0, clock=lambda: now[0])
-    assert told(figures) == told(figures) == {"rostersync_database_up": 1, "asked": 1}
+    asked = Patient(ask, keep=15.0, clock=lambda: now[0])
+    assert told(asked) == told(asked) == {"rostersync_database_up": 1, "asked": 1}
     now[0] = 15.0
-    assert told(figures)["asked"] == 2
+    assert told(asked)["asked"] == 2
 
 
 def test_a_database_that_fails_is_asked_again_at_the_next_scrape() -> None:
     ask = Ask()
     ask.error = OSError("Ada")
-    figures = DatabaseFigures(ask, clock=lambda: 0.0)
-    assert told(figures) == {"rostersync_database_up": 0}
+    asked = Patient(ask, keep=15.0, clock=lambda: 0.0)
+    assert told(asked) == {"rostersync_database_up": 0}
     ask.error = None
-    assert told(figures) == {"rostersync_database_up": 1, "asked": 2}
+    assert told(asked) == {"rostersync_database_up": 1, "asked": 2}
 
 
 def test_a_database_that_does_not_answer_is_asked_once() -> None:
     ask = Ask()
     ask.answers.clear()
-    figures = DatabaseFigures(ask, patience=0.01)
-    assert told(figures) == told(figures) == {"rostersync_database_up": 0}
+    asked = Patient(ask, keep=15.0, patience=0.01)
+    assert told(asked) == told(asked) == {"rostersync_database_up": 0}
     ask.answers.set()
-    figures = _patient(figures)
-    assert told(figures) == {"rostersync_database_up": 1, "asked": 1}
-
-
-def _patient(figures: DatabaseFigures) -> DatabaseFigures:
-    figures._patience = 5.0
-    return figures
+    asked._patience = 5.0
+    assert told(asked) == {"rostersync_database_up": 1, "asked": 1}
 
 
 # --- the port ---------------------------------------------------------------------------------------------------------
@@ -211,7 +208,13 @@ class Told:
         self.lacks: str | None = None
         self.error: Exception | None = None
         settings = Settings(health_port=_free_port())
-        self.server = HealthServer(settings, metrics, self._alive, lambda: self.lacks)
+        self.answers = threading.Event()
+        self.answers.set()
+        self.server = HealthServer(settings, metrics, self._alive, self._ready, patience=0.2)
+
+    def _ready(self) -> str | None:
+        self.answers.wait(10)
+        return self.lacks
 
     def _alive(self) -> bool:
         if self.error:
@@ -250,6 +253,17 @@ def test_readiness_says_what_is_missing(asked: Told) -> None:
     assert asked.get("/readyz") == (200, "ok\n")
     asked.lacks = "The worker is stopping."
     assert asked.get("/readyz") == (503, "The worker is stopping.\n")
+
+
+def test_a_database_that_never_answers_is_no_reason_to_restart(asked: Told) -> None:
+    asked.alive = False
+    asked.answers.clear()
+    before = threading.active_count()
+    assert [asked.get("/healthz") for _ in range(3)] == [(200, "ok\n")] * 3
+    assert asked.get("/readyz") == (503, "The database does not answer in time.\n")
+    assert threading.active_count() <= before + 2  # the one that asks, and one that answers us
+    asked.answers.set()
+    assert asked.get("/healthz")[0] == 503
 
 
 def test_metrics_are_text(asked: Told) -> None:

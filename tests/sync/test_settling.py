@@ -327,7 +327,7 @@ def test_a_request_is_tried_again_for_an_hour() -> None:
 
 @pytest.mark.parametrize("kind", get_args(OutcomeKind))
 def test_what_does_not_recur_ends(kind: OutcomeKind) -> None:
-    before = asked(window_ends_at=text_of(NOW))
+    before = asked(next_why="retry", window_ends_at=text_of(NOW))
     after = settled(before, kind, timetable=BY_HAND).standing
     assert (after.next_at is None) == (kind not in ("busy", "parked"))
 

@@ -152,7 +152,9 @@ def test_held_plan_waits_until_somebody_decides(oak: District) -> None:
         "last_ended_at": ahead(seconds=5),
     }
     schedules.save(oak.service.engine, row.id, tenant_id, standing)
-    assert status(oak.service).connections[0].reason == "50 go."
+    (found,) = status(oak.service).connections
+    assert (found.health, found.turn, found.last_run_id) == ("held", "district", held.run_id)
+    assert found.reason.startswith("100 of 124 people would go; held")
     plans.discard_plan(oak.service, held.run_id, decided_by="ann")
     (found,) = status(oak.service).connections
     assert (found.health, found.turn) == ("ok", "nobody")

@@ -17,6 +17,8 @@ from sync.pull import connections_to_sync, sync
 from sync.rest import rests
 from sync.schedule_words import day_words
 from sync.service import Service
+from sync.settling import outcome_of_report
+from sync.status import status
 from sync.windows import windows_at
 from tests.sync.district import District, Files, clazz, counts, district, user
 from tests.sync.fake_source import Shared, add
@@ -189,8 +191,25 @@ def test_held_plan_waits_on_while_nothing_changes_and_may_be_approved(oak: Distr
     assert report.state == "applied"
     assert kept(report)["enrollment"] == 10
     assert state_of(oak, held.run_id) == "held"
+    assert f"The plan of run {held.run_id} still waits for a decision." in report.notes
+    outcome = outcome_of_report(report)
+    assert (outcome.kind, outcome.code) == ("held", outcome_of_report(held).code)
+    assert outcome.sentence.startswith(f"The plan of run {held.run_id} still waits for a decision. 20 of ")
+    (line,) = status(oak.service).connections
+    assert (line.health, line.turn, line.last_run_id) == ("held", "district", held.run_id)
     assert plans.approve_plan(oak.service, held.run_id, decided_by="ann").state == "applied"
     assert "s0" not in oak.people()
+    assert status(oak.service).connections[0].health == "ok"
+
+
+def test_held_plan_that_another_connection_made_stale_is_discarded_and_told(oak: District) -> None:
+    oak.upload(district(students=20))
+    held = oak.upload(half_gone())
+    add_only(oak.service)
+    oak.upload(Files(users={"x": user()}), connection="other")
+    report = oak.upload(half_gone())
+    assert (state_of(oak, held.run_id), report.waits_on) == ("discarded", None)
+    assert [note for note in report.notes if note.startswith(f"The plan of run {held.run_id} waited for a decision")]
 
 
 def test_held_plan_that_can_no_longer_be_approved_is_discarded_and_told(pine: District) -> None:
