@@ -158,8 +158,8 @@ def _sync(
             raise ParkedError("Another worker took the sync over; nothing was changed here.", "taken over")
 
     return sync(
-        service, taken.tenant, taken.connection, started_by=row.asked_by or "schedule", slot=row.slot, began=began,
-        cancelled=stopped, check=still_ours,
+        service, taken.tenant, taken.connection, again=row.next_why == "asked", started_by=row.asked_by or "schedule",
+        slot=row.slot, began=began, cancelled=stopped, check=still_ours,
     )  # fmt: skip
 
 

@@ -37,3 +37,11 @@ def settings_for(server: OneRosterServer, folder: Path, database_url: str) -> Se
     return Settings(
         data_dir=folder / "data", database_url=database_url, allow_hosts=server.host, secret_keys=SecretStr(KEY)
     )
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, server: OneRosterServer, tmp_path: Path) -> Iterator[Service]:
+    """A service on each of the two databases in turn, without any worker."""
+    url = request.getfixturevalue("postgresql_url") if request.param == "postgresql" else ""
+    with open_service(settings_for(server, tmp_path, url)) as service:
+        yield service

@@ -29,12 +29,12 @@ ROOT = Path(__file__).parents[2]
 
 
 class Fleet:
-    """Worker processes on one database. ``log`` is where all of them write."""
+    """Worker processes on one database. ``log`` is where all of them write, ``environment`` what they know of their settings."""
 
     def __init__(self, service: Service, folder: Path, **settings: str) -> None:
         self.log = folder / "workers.log"
         self._data = folder / "workers"
-        self._environment = os.environ | {
+        self.environment = os.environ | {
             "ROSTERSYNC_DATABASE_URL": service.engine.url.set(drivername="postgresql").render_as_string(False)
             if service.settings.database_url
             else "",
@@ -52,7 +52,7 @@ class Fleet:
     def start(self, command: str = "worker", *arguments: str) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
             [sys.executable, "-m", "cli.main", command, *arguments],
-            cwd=ROOT, env=self._environment, stdin=subprocess.DEVNULL, stdout=self._file, stderr=self._file,
+            cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL, stdout=self._file, stderr=self._file,
         )  # fmt: skip
         self.running.append(process)
         return process
@@ -69,7 +69,7 @@ class Fleet:
         changed = {f"ROSTERSYNC_{name.upper()}": value for name, value in settings.items()}
         return subprocess.run(
             [sys.executable, "-m", "cli.main", command, *arguments],
-            cwd=ROOT, env=self._environment | changed, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            cwd=ROOT, env=self.environment | changed, stdin=subprocess.DEVNULL, capture_output=True, text=True,
             timeout=120, check=False,
         )  # fmt: skip
 

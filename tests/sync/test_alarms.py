@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from store import schedules
 from store.database import writing
@@ -24,10 +25,20 @@ def ago(**time: float) -> str:
 
 
 def stands(service: Service, timetable: str = NIGHTLY, **values: Any) -> int:
+    """The connection was made long ago, and stands so."""
     tenant_id, _ = tenant_and_settings(service, "springfield")
     connection_id = open_connection(service, "springfield", "sis").id
+    with writing(service.engine) as connection:
+        connection.execute(text("UPDATE connection SET state_since = :at"), {"at": ago(days=100)})
     schedules.save(service.engine, connection_id, tenant_id, {"timetable": timetable, **values})
+    since(service, ago(days=999))
     return connection_id
+
+
+def since(service: Service, at: str) -> None:
+    """It is a connection that was made, or resumed, at that time."""
+    with writing(service.engine) as connection:
+        connection.execute(text("UPDATE connection SET state_since = :at"), {"at": at})
 
 
 def stale_since(service: Service, connection_id: int) -> str | None:
@@ -63,6 +74,30 @@ def test_what_was_paused_raises_none(here: Service) -> None:
     stands(here, last_good_at=ago(hours=80))
     connections.pause_connection(here, "springfield", "sis", "", by="ann")
     assert raise_alarms(here) == 0
+
+
+@pytest.mark.parametrize(
+    ("hours", "set_at", "raised"),
+    [(30, None, 0), (80, None, 1), (80, 30, 0), (80, 70, 1)],
+    ids=["made just now", "made long ago", "set just now", "set long ago"],
+)
+def test_what_was_never_synced_raises_it_when_that_takes_too_long(
+    place: Service, hours: int, set_at: int | None, raised: int
+) -> None:
+    """Because the first syncs fail, or never begin."""
+    stands(place, NIGHTLY if set_at is None else NIGHTLY[:-1] + f',"set_at":"{ago(hours=set_at)}"}}')
+    since(place, ago(hours=hours))
+    assert raise_alarms(place) == raised
+    assert [notice.reason for notice in recent(place)] == ["Nothing was applied yet."] * raised
+
+
+def test_after_a_pause_the_time_counts_anew(here: Service) -> None:
+    stands(here, last_good_at=ago(days=30))
+    connections.pause_connection(here, "springfield", "sis", "", by="ann")
+    connections.resume_connection(here, "springfield", "sis")
+    assert raise_alarms(here) == 0
+    since(here, ago(hours=80))
+    assert raise_alarms(here) == 1
 
 
 def test_a_sync_that_just_ended_well_is_not_overwritten(place: Service) -> None:
