@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from sqlalchemy import Connection as DatabaseConnection
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
 from models.connections import ConnectionState
@@ -142,14 +142,25 @@ def sealed_credentials(engine: Engine, connection_id: int) -> str | None:
     return sealed
 
 
-def renew_secrets(engine: Engine, renew: Callable[[str], str]) -> int:
-    """Put all stored credentials and contacts' addresses through ``renew`` in one transaction; returns how many there are."""
-    renewed = 0
+def renew_secrets(engine: Engine, renew: Callable[[str], str | None]) -> tuple[int, list[str]]:
+    """Put all stored credentials and contacts' addresses through ``renew`` in one transaction. Returns how many it renewed, and
+    whose it did not (None): if there are any of these, nothing was changed."""
+    whose = _TENANT.c.name + "/" + _CONNECTION.c.name
+    tenants = _CONNECTION.join(_TENANT, _TENANT.c.id == _CONNECTION.c.tenant_id)
+    credentials = select(whose, _CONNECTION.c.id, _CONNECTION.c.credentials).select_from(tenants)
+    addresses = select(literal("contact ") + _CONTACT.c.name, _CONTACT.c.id, _CONTACT.c.address)
+    changes, unopened = [], []
     with writing(engine) as connection:
-        for table, column in ((_CONNECTION, _CONNECTION.c.credentials), (_CONTACT, _CONTACT.c.address)):
-            for row_id, sealed in connection.execute(select(table.c.id, column).where(column.is_not(None))).all():
-                # What somebody has just replaced is left as it is now.
-                place = (table.c.id == row_id, column == sealed)
-                connection.execute(update(table).where(*place).values({column: renew(sealed)}))
-                renewed += 1
-    return renewed
+        for column, query in ((_CONNECTION.c.credentials, credentials), (_CONTACT.c.address, addresses)):
+            for name, row_id, sealed in connection.execute(
+                query.where(column.is_not(None)).order_by(column.table.c.id)
+            ):
+                if anew := renew(sealed):
+                    # What somebody has just replaced is left as it is now.
+                    place = (column.table.c.id == row_id, column == sealed)
+                    changes.append(update(column.table).where(*place).values({column: anew}))
+                else:
+                    unopened.append(str(name))
+        for change in changes if not unopened else ():
+            connection.execute(change)
+    return len(changes), unopened

@@ -81,7 +81,7 @@ def _patience(parking: Callable[[], bool]) -> Retrying:
 
     return Retrying(
         retry=retry_if_exception_type(OperationalError),
-        wait=wait_exponential_jitter(0.5, _LONGEST_WAIT),
+        wait=wait_exponential_jitter(multiplier=0.5, max=_LONGEST_WAIT),
         stop=lambda _state: parking(),
         before_sleep=tell,
         reraise=True,

@@ -20,7 +20,7 @@ from models.tables import Connection
 from store import budgets
 from store import connections as store
 from store.tenants import MANUAL
-from sync import secrets
+from sync import master_keys, secrets
 from sync.clock import now
 from sync.connection_fields import (
     connector_named,
@@ -38,12 +38,14 @@ from sync.history import list_runs
 from sync.replan import replan_after_pause
 from sync.service import Service
 from sync.tenants import tenant_and_settings
+from sync.written_out import commands_written_out
 
 log = structlog.get_logger("rostersync.connections")
 
 #: The connector of uploaded files; its connections have no settings.
 FILES = "csv"
 _RUNS_SHOWN = 5
+_SECRETS_NAMED = 5
 
 
 class OpenConnection(NamedTuple):
@@ -215,7 +217,18 @@ def remove_connection(service: Service, tenant: str, name: str, *, by: str) -> C
 def renew_all_secrets(service: Service) -> int:
     """Encrypt all stored credentials and contacts' addresses anew with the first key; returns how many. All or none. Raises
     SettingsError."""
-    return store.renew_secrets(service.engine, lambda sealed: secrets.renew(service.settings, sealed))
+    renewed, unopened = store.renew_secrets(service.engine, secrets.renewing(service.settings))
+    if not unopened:
+        return renewed
+    more = len(unopened) - _SECRETS_NAMED
+    names = [*unopened[:_SECRETS_NAMED], *([f"{more:,} more"] if more > 0 else [])]
+    raise SettingsError(
+        f"Nothing was encrypted anew: other keys than those in {master_keys.place(service.settings)} encrypted "
+        f"{', '.join(names)}. Put their key back (after the first one; a comma or a new line stands between keys), or give them "
+        "anew (rostersync connection set TENANT NAME --credentials, or rostersync contact remove and contact add), and "
+        "repeat.",
+        f"{len(unopened)} of {renewed + len(unopened)} secrets are opened by no key",
+    )
 
 
 # --- opening ----------------------------------------------------------------------------------------------------------
@@ -226,7 +239,8 @@ def open_connection(service: Service, tenant: str, name: str) -> OpenConnection:
     read, NotFoundError when there is none of that name."""
     connection_id, row = _of_api(service, tenant, name)
     kind = connector_named(row.connector)
-    settings, credentials = read_settings(kind, row.settings), _credentials(service, connection_id, row)
+    with commands_written_out(tenant, name):
+        settings, credentials = read_settings(kind, row.settings), _credentials(service, connection_id, row)
     return OpenConnection(connection_id, row, kind, settings, credentials, read_memory(row.memory))
 
 
@@ -265,7 +279,7 @@ def _credentials(service: Service, connection_id: int, row: Connection) -> Sourc
     if row.credentials is None:
         raise SettingsError(
             f"The connection {row.name} has no credentials; give them with: rostersync connection set TENANT "
-            f"{row.name} --credentials"
+            "NAME --credentials"
         )
     try:
         opened = secrets.unseal(service.settings, row.tenant_id, connection_id, row.credentials)

@@ -12,11 +12,13 @@ from models.pages import PullEvent
 from models.report import RunReport
 from sync.connections import OpenConnection
 from sync.service import Service
+from sync.written_out import commands_written_out
 
 
 @contextmanager
 def fetched(
     service: Service,
+    tenant: str,
     opened: OpenConnection,
     open_source: Callable[[Path], Source],
     *,
@@ -35,7 +37,8 @@ def fetched(
         return
     with service.scratch() as scratch:
         try:
-            source: Source = _fetch(open_source(scratch), again, keep)
+            with commands_written_out(tenant, opened.row.name):
+                source: Source = _fetch(open_source(scratch), again, keep)
         except (DropNotReadyError, NothingNewError, CancelledError):
             raise
         except RosterSyncError as error:

@@ -6,11 +6,13 @@ A file is read at every use and a command's answer is kept for a minute, so that
 
 import os
 import shlex
+import signal
 import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -159,28 +161,40 @@ def _command(command: str) -> KeyCommand:
 
 def _run(command: str) -> str:
     try:
-        done = subprocess.run(  # noqa: S603 (it is the operator's, and no shell reads it)
-            shlex.split(command),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=_PATIENCE,
-            check=False,
-        )
+        code, printed = _printed(shlex.split(command))
     except subprocess.TimeoutExpired:
         raise SettingsError(f"{_COMMAND} did not end within {_PATIENCE:g} seconds.", "timeout") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, IndexError) as error:
         raise SettingsError(
             f"{_COMMAND} cannot be started; it is a program with its arguments, and no shell reads it.",
             type(error).__name__,
         ) from None
-    if done.returncode:
+    if code:
         raise SettingsError(
-            f"{_COMMAND} failed (exit code {done.returncode}); run it by hand, as the account that runs rostersync, to see "
-            "why.",
-            f"exit code {done.returncode}",
+            f"{_COMMAND} failed (exit code {code}); run it by hand, as the account that runs rostersync, to see why.",
+            f"exit code {code}",
         )
-    printed = done.stdout.decode("ascii", "replace").strip()
-    if not printed:
+    keys = printed.decode("ascii", "replace").strip()
+    if not keys:
         raise SettingsError(f"{_COMMAND} printed nothing; it has to print the keys, one a line.", "empty output")
-    return printed
+    return keys
+
+
+def _printed(arguments: Sequence[str]) -> tuple[int, bytes]:
+    """A program's exit code and what it prints. It gets a session of its own, so that nothing of it is left when it takes too
+    long, and none of our own variables, as those hold secrets that are not its affair."""
+    with subprocess.Popen(  # noqa: S603 (it is the operator's, and no shell reads it)
+        arguments,
+        env={name: value for name, value in os.environ.items() if not name.upper().startswith("ROSTERSYNC_")},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        try:
+            printed, _ = process.communicate(timeout=_PATIENCE)
+        except BaseException:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            raise
+        return process.returncode, printed

@@ -82,7 +82,8 @@ def _window_ends(this: Attempt) -> str:
 def _wait(this: Attempt) -> timedelta:
     if this.outcome.kind == "not_ready":
         return _NOT_READY_WAIT
-    doublings = min(max(this.before.attempt - 1, 0), 10)
+    # What failed for all of the last time is sick, and not asked as often as what has just begun to fail.
+    doublings = 10 if this.before.failed_slots else min(max(this.before.attempt - 1, 0), 10)
     # Between a half and all of it: connections that failed together must not come back together.
     wait = min(_FIRST_WAIT * (1 << doublings), _LONGEST_WAIT) * (0.5 + 0.5 * this.jitter)
     return max(wait, this.patience)

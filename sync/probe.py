@@ -30,6 +30,7 @@ from sync.problems import ProblemLog
 from sync.service import Service
 from sync.spool import Spools
 from sync.tenants import tenant_and_settings
+from sync.written_out import commands_written_out
 
 _EXAMPLES = 3
 _SEVERITIES = ("error", "warning", "notice")
@@ -86,7 +87,8 @@ def probe(service: Service, tenant: str, connection: str, *, progress: ProgressC
         context = Context(reader, settings, ProblemLog(), Outcomes(enabled=False), plan)
         access = Access(http, scratch, watch, now, memory, allowed_hosts=service.settings.allowed_hosts)
         source = connectors.open_source(opened.connector, opened.settings, opened.credentials, access)
-        _compare(source, context, tally)
+        with commands_written_out(tenant, connection):
+            _compare(source, context, tally)
     facts = source.facts
     return ProbeReport(
         tenant=tenant,

@@ -118,7 +118,7 @@ def sync(
     )
     with closing(open_http(service, opened.settings, watch, observe, connection_id=opened.id)) as http:
         visit = _Visit(service, opened, watch, http, dry_run)
-        with drops.fetched(service, opened, visit.open, again=again, keep=visit.keep) as visit.source:
+        with drops.fetched(service, tenant, opened, visit.open, again=again, keep=visit.keep) as visit.source:
             report = _run(visit, order)
     _note(lambda: store.move(service.engine, opened.id, ("disconnected",), "active", "", now()))
     if visit.source:

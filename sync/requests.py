@@ -75,8 +75,8 @@ def cancel_sync(service: Service, tenant: str, connection: str | None = None, *,
         stopped = [each for each in going_on if runs.ask_to_stop(service.engine, each.run_id, by)]
         if stopped:
             run_id, name = stopped[-1]
-            sentence = "It was asked to stop, at its next page. It changes nothing, unless it is being applied already."
-            return Cancellation(tenant, name, "run", run_id, None, f"Run {run_id} of {tenant}/{name}: {sentence}")
+            sentence = "was asked to stop at its next page. It changes nothing, unless it is being applied already."
+            return Cancellation(tenant, name, "run", run_id, None, f"Run {run_id} of {tenant}/{name} {sentence}")
     waiting = [
         each for each in store.all_scheduled(service.engine, tenant_id)
         if only in (None, each.connection) and _waits(each.row, now())

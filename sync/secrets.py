@@ -90,12 +90,18 @@ def unseal_address(settings: Settings, tenant_id: int | None, contact_id: int, s
     return opened.address
 
 
-def renew(settings: Settings, sealed: str) -> str:
-    """Encrypt anew with the first key what any of the keys opens. Raises SettingsError."""
-    try:
-        return _decrypted(settings, lambda keys: keys.rotate(sealed.encode())).decode()
-    except InvalidToken:
-        raise _unreadable(settings) from None
+def renewing(settings: Settings) -> Callable[[str], str | None]:
+    """Encrypts anew with the first key what any of the keys opens; None where none does. The keys are those that there are now.
+    Raises SettingsError when there is no usable one."""
+    keys = master_keys.read(settings, anew=True)
+
+    def renew(sealed: str) -> str | None:
+        try:
+            return keys.rotate(sealed.encode()).decode()
+        except InvalidToken:
+            return None
+
+    return renew
 
 
 def _decrypted(settings: Settings, use: Callable[[MultiFernet], bytes]) -> bytes:

@@ -121,7 +121,7 @@ def _line(found: Glance, held: HeldPlan | None, alive: frozenset[str], at: datet
         turn=whose,
         reason=reason or _why(found, state, closed),
         last_good_at=found.good_at,
-        age_hours=round(_since(found.good_at, at) / timedelta(hours=1), 2) if found.good_at else None,
+        age_hours=round(_since(found.good_at, at) / timedelta(hours=1), 4) if found.good_at else None,
         next_at=found.next_at if state != "paused" else None,
         next_words=_next_words(found, state, closed, at),
         last_run_id=word.run_id,

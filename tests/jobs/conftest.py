@@ -13,6 +13,9 @@ from sync.settings import Settings
 from tests.jobs.fleet import KEY
 from tests.servers.oneroster import OneRosterServer
 
+#: Where locks and transactions of the two databases differ.
+ON_BOTH = pytest.mark.parametrize("place", ["sqlite", "postgresql"], indirect=True)
+
 
 @pytest.fixture
 def server() -> Iterator[OneRosterServer]:
@@ -39,9 +42,9 @@ def settings_for(server: OneRosterServer, folder: Path, database_url: str) -> Se
     )
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture
 def place(request: pytest.FixtureRequest, server: OneRosterServer, tmp_path: Path) -> Iterator[Service]:
-    """A service on each of the two databases in turn, without any worker."""
-    url = request.getfixturevalue("postgresql_url") if request.param == "postgresql" else ""
+    """A service without any worker, on SQLite, or where a test says so (``ON_BOTH``) on PostgreSQL as well."""
+    url = request.getfixturevalue("postgresql_url") if getattr(request, "param", "") == "postgresql" else ""
     with open_service(settings_for(server, tmp_path, url)) as service:
         yield service

@@ -17,6 +17,7 @@ from sync import run as runs
 from sync.attempt import attempt
 from sync.clock import now
 from sync.service import Service
+from tests.jobs.conftest import ON_BOTH
 from tests.jobs.fleet import add_tenants, applied_runs, asked, make_due
 from tests.servers.faults import Fault, drip
 from tests.servers.messages import Reply
@@ -71,6 +72,7 @@ def dies_before_it_settles(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None
 # --- workers that die -------------------------------------------------------------------------------------------------
 
 
+@ON_BOTH
 def test_what_was_applied_by_a_worker_that_died_then_is_not_applied_again(
     place: Service, due: int, dies_before_it_settles: Callable[[], None]
 ) -> None:
@@ -138,6 +140,7 @@ def taking(place: Service, connection_id: int, worker: str) -> Fault:
     return Fault("enrollments", act)
 
 
+@ON_BOTH
 def test_an_attempt_whose_job_was_taken_over_applies_nothing_and_settles_nothing(
     place: Service, due: int, server: OneRosterServer
 ) -> None:
@@ -150,6 +153,7 @@ def test_an_attempt_whose_job_was_taken_over_applies_nothing_and_settles_nothing
     assert runs_of(place) == [("failed", "parked"), ("applied", None)]
 
 
+@ON_BOTH
 def test_a_job_that_was_settled_meanwhile_applies_nothing(place: Service, due: int, server: OneRosterServer) -> None:
     def act(call: Any) -> Reply:
         with writing(place.engine) as connection:
@@ -166,6 +170,7 @@ def test_a_job_that_was_settled_meanwhile_applies_nothing(place: Service, due: i
     assert len(runs_of(place)) == 1
 
 
+@ON_BOTH
 def test_an_attempt_that_finds_the_tenant_busy_knows_of_the_run_that_was_applied_before(
     place: Service, due: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -187,6 +192,7 @@ def test_an_attempt_that_finds_the_tenant_busy_knows_of_the_run_that_was_applied
 # --- a database that goes away ----------------------------------------------------------------------------------------
 
 
+@ON_BOTH
 def test_a_session_that_is_cut_off_after_its_commit_has_applied_the_run(
     place: Service, due: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

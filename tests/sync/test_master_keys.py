@@ -11,11 +11,12 @@ import structlog
 
 from models.connections import OneRosterCredentials
 from models.errors import SettingsError
-from sync import connections, master_keys, secrets
+from sync import connections, contacts, master_keys, secrets
 from sync.master_keys import KeyCommand
 from sync.service import Service
 from sync.settings import Settings
-from tests.sync.fake_source import SECRET, Shared, prepared
+from tests.sync.fake_source import CREDENTIALS as CREDENTIALS_GIVEN
+from tests.sync.fake_source import SECRET, Shared, add, prepared, use_keys
 
 CREDENTIALS = OneRosterCredentials("the-id", SECRET)
 
@@ -41,10 +42,10 @@ def test_command_prints_the_keys(tmp_path: Path) -> None:
     sealed = secrets.seal(before, 1, 2, CREDENTIALS)
     after = settings_of(tmp_path, secret_keys_command=f'echo "{new},{old}"')
     assert secrets.unseal(after, 1, 2, sealed)["client_secret"] == SECRET
-    renewed = secrets.renew(after, sealed)
-    assert (
-        secrets.unseal(settings_of(tmp_path, secret_keys_command=f"echo {new}"), 1, 2, renewed)["client_id"] == "the-id"
-    )
+    renewed = secrets.renewing(after)(sealed)
+    assert renewed
+    alone = settings_of(tmp_path, secret_keys_command=f"echo {new}")
+    assert secrets.unseal(alone, 1, 2, renewed)["client_id"] == "the-id"
 
 
 @pytest.mark.parametrize(
@@ -52,6 +53,7 @@ def test_command_prints_the_keys(tmp_path: Path) -> None:
     [
         ("no-such-program --keys", "cannot be started"),
         ("'unbalanced", "cannot be started"),
+        (" ", "cannot be started"),
         ("sh -c 'echo hush-4711; echo hush-4711 >&2; exit 3'", r"failed \(exit code 3\)"),
         ("sleep 60", "did not end within 0.2 seconds"),
         ("true", "printed nothing"),
@@ -76,6 +78,27 @@ def test_no_shell_reads_the_command(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="is not a key"):
         secrets.seal(settings, 1, 2, CREDENTIALS)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_of_a_command_that_takes_too_long_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not what it started either, which still has its output open."""
+    monkeypatch.setattr(master_keys, "_PATIENCE", 0.3)
+    settings = settings_of(tmp_path, secret_keys_command=f"sh -c 'sleep 60 & echo $! > {tmp_path}/pid; wait'")
+    with pytest.raises(SettingsError, match="did not end within"):
+        secrets.seal(settings, 1, 2, CREDENTIALS)
+    started = Path("/proc", (tmp_path / "pid").read_text().strip(), "stat")
+    for _ in range(100):
+        if not started.exists() or started.read_text().split()[2] == "Z":
+            return
+        time.sleep(0.02)
+    raise AssertionError("it goes on")
+
+
+def test_a_command_is_told_none_of_our_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROSTERSYNC_DATABASE_URL", "postgresql://rostersync:hush-4711@db.example.org/rostersync")
+    monkeypatch.setenv("VAULT_TOKEN", secrets.new_key())
+    settings = settings_of(tmp_path, secret_keys_command="sh -c 'echo ${ROSTERSYNC_DATABASE_URL-$VAULT_TOKEN}'")
+    assert secrets.seal(settings, 1, 2, CREDENTIALS)
 
 
 @pytest.mark.parametrize(
@@ -106,11 +129,11 @@ def test_wrong_key_names_its_place_and_no_secret(tmp_path: Path, source: str) ->
         "file": settings_of(tmp_path, secret_keys_file=str(file)),
         "command": settings_of(tmp_path, secret_keys_command=f"cat {file}"),
     }[source]
-    for use in (lambda: secrets.unseal(settings, 1, 2, sealed), lambda: secrets.renew(settings, sealed)):
-        with pytest.raises(SettingsError, match="were encrypted with another key than those in") as caught:
-            use()
-        told = f"{caught.value.for_admin} {caught.value.for_engineer} {caught.value!r} {settings!r}"
-        assert not [secret for secret in (right, wrong, SECRET, sealed) if secret in told]
+    assert secrets.renewing(settings)(sealed) is None
+    with pytest.raises(SettingsError, match="were encrypted with another key than those in") as caught:
+        secrets.unseal(settings, 1, 2, sealed)
+    told = f"{caught.value.for_admin} {caught.value.for_engineer} {caught.value!r} {settings!r}"
+    assert not [secret for secret in (right, wrong, SECRET, sealed) if secret in told]
 
 
 class Asked:
@@ -213,3 +236,24 @@ def test_keys_are_exchanged_while_a_worker_goes_on(
             while len(came_to) < seen + 3:
                 time.sleep(0.005)
     assert set(came_to) == {""}
+
+
+def test_what_no_key_opens_is_named_and_nothing_is_changed(place: Service, shared: Shared) -> None:
+    lost, old, new = (secrets.new_key() for _ in range(3))
+    use_keys(place, lost)
+    add(place, "second")
+    contacts.add_contact(place, None, "ops", "json://127.0.0.1/hush-4711")
+    use_keys(place, old)
+    connections.set_credentials(place, "springfield", "sis", CREDENTIALS_GIVEN)
+    use_keys(place, f"{new},{old}")
+    with pytest.raises(
+        SettingsError, match=r"encrypted springfield/second, contact ops\. Put their key back"
+    ) as caught:
+        connections.renew_all_secrets(place)
+    assert "hush" not in caught.value.for_admin
+    use_keys(place, old)
+    assert connections.open_connection(place, "springfield", "sis").credentials == CREDENTIALS
+    use_keys(place, f"{new},{old},{lost}")
+    assert connections.renew_all_secrets(place) == 3
+    use_keys(place, new)
+    assert connections.open_connection(place, "springfield", "second").credentials == CREDENTIALS
