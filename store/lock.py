@@ -7,10 +7,11 @@ advisory lock), so a process that is killed loses it at once, and nothing has to
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
 
 from models.errors import TenantBusyError
 from store.database import is_sqlite, reading
@@ -64,7 +65,14 @@ def _advisory_lock(engine: Engine, tenant_id: int) -> Iterator[bool]:
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.detach()  # not one that is kept: the lock ends with the session
         key = {"class": _ADVISORY_CLASS, "tenant": tenant_id}
-        yield bool(connection.scalar(text("SELECT pg_try_advisory_lock(:class, :tenant)"), key))
+        taken = bool(connection.scalar(text("SELECT pg_try_advisory_lock(:class, :tenant)"), key))
+        try:
+            yield taken
+        finally:
+            if taken:
+                # The end of the session would do, but a moment later: the tenant's next run may be there before it.
+                with suppress(DBAPIError):  # a session that was cut off has lost the lock already
+                    connection.execute(text("SELECT pg_advisory_unlock(:class, :tenant)"), key)
 
 
 def is_locked(engine: Engine, tenant_id: int) -> bool:

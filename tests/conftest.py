@@ -23,23 +23,6 @@ def _quiet(*_: object) -> structlog.typing.EventDict:
 structlog.configure(processors=[_quiet])
 
 
-#: Tests of rules that were changed after them (what an alarm counts from, what a cancellation finds): to be written anew.
-_OUTDATED = (
-    "test_settling.py::test_alarm[", "test_settling.py::test_what_does_not_recur_is_never_stale",
-    "test_settling.py::test_whatever_happens_people_are_told_of_changes_only",
-    "test_schedule_fields.py::test_notes_limits_and_hours_have_bounds",
-    "test_schedules.py::test_a_schedule_is_stored_and_the_row_is_due_for_it[",
-    "test_schedules.py::test_a_run_that_goes_on_is_asked_to_stop[",
-    "test_schedules.py::test_a_sync_that_just_begins_cannot_be_taken_back",
-)  # fmt: skip
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if any(name in item.nodeid for name in _OUTDATED):
-            item.add_marker(pytest.mark.skip(reason="its rule has changed since"))
-
-
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
     """Address of a PostgreSQL server for this session (ROSTERSYNC_TEST_POSTGRESQL_URL, or one from a wheel)."""

@@ -90,6 +90,7 @@ WRONG: list[tuple[tuple[str, ...], str]] = [
     (("set", "springfield", "--nightly", "20:00-05:00", "--days", "soon"), "'soon' is none"),
     (("set", "springfield", "--cron", "0 0 30 2 *"), "never comes"),
     (("set", "springfield", "--cron", "0 3 * * *", "--stale-hours", "never"), "it takes a whole number"),
+    (("set", "springfield", "--cron", "0 3 * * *", "--stale-hours", "24"), "give more, such as 36"),
     (("set", "springfield", "clever", "--cron", "0 3 * * *"), "no connection 'clever'"),
     (("set", "shelbyville", "--cron", "0 3 * * *"), "no tenant 'shelbyville'"),
     (("blackout", "add", "springfield", "--dates", "summer"), "such as 2027-06-12"),
