@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Final
@@ -117,9 +117,7 @@ class Worker:
             for name, step, every in (("heart", self._beat, self._every), ("postman", self._post, _POST))
         ]
         try:
-            self._begin()
-            for loop in loops:
-                loop.start()
+            self._begin(loops)
             log.info("worker begins", worker=self.id, slots=self._slots)
             self._tick_until_stopped()
         finally:
@@ -131,10 +129,12 @@ class Worker:
             self._survive(lambda: workers.leave(self._service.engine, self.id))
             log.info("worker ends", worker=self.id)
 
-    def _begin(self) -> None:
+    def _begin(self, loops: Sequence[threading.Thread]) -> None:
         try:
-            # Known before it takes the first job: should it end right then, somebody looks for what it had begun.
+            # Known, and heard of, before it takes the first job: should it end right then, somebody looks for what it had begun.
             self._register()
+            for loop in loops:
+                loop.start()
             self._jobs.start()
             if is_sqlite(self._service.engine):  # whoever was here before is gone: there is no silence to wait for
                 scheduler.take_over(self._service, self._jobs, self.id, silence=0.0)

@@ -367,7 +367,7 @@ def test_keys(sis: str, tenant: str, command: Command, answers: Answers, monkeyp
     old = answers("keys", "new")["key"]
     assert old != out.strip()
     monkeypatch.setenv("ROSTERSYNC_SECRET_KEYS", new_key())
-    assert "encrypted with another key" in answers("keys", "rotate", exit_code=2)["error"]["message"]
+    assert "Nothing was encrypted anew" in answers("keys", "rotate", exit_code=2)["error"]["message"]
     monkeypatch.delenv("ROSTERSYNC_SECRET_KEYS")
     assert answers("keys", "rotate")["renewed"] == 1
 

@@ -148,7 +148,10 @@ def test_interrupted_command_ends_with_130(command: Command, monkeypatch: pytest
     [
         (("run", "show", "zero"), "Invalid value for 'RUN': it takes a whole number"),
         (("run", "show", "0"), "Invalid value for 'RUN': it takes a number of at least 1"),
-        (("connection", "add", "clover", "t"), "'clover' is not one of 'clever', 'classlink', 'oneroster'."),
+        (
+            ("connection", "add", "clover", "t"),
+            "'clover' is not one of 'clever', 'classlink', 'oneroster', 'sftp', 'folder'.",
+        ),
     ],
 )
 def test_usage_errors_are_in_plain_words(command: Command, arguments: tuple[str, ...], sentence: str) -> None:

@@ -90,6 +90,7 @@ WRONG: list[tuple[tuple[str, ...], str]] = [
     (("set", "springfield", "--nightly", "20:00-05:00", "--days", "soon"), "'soon' is none"),
     (("set", "springfield", "--cron", "0 0 30 2 *"), "never comes"),
     (("set", "springfield", "--cron", "0 3 * * *", "--stale-hours", "never"), "it takes a whole number"),
+    (("set", "springfield", "--cron", "0 3 * * *", "--stale-hours", "24"), "give more, such as 36"),
     (("set", "springfield", "clever", "--cron", "0 3 * * *"), "no connection 'clever'"),
     (("set", "shelbyville", "--cron", "0 3 * * *"), "no tenant 'shelbyville'"),
     (("blackout", "add", "springfield", "--dates", "summer"), "such as 2027-06-12"),
@@ -107,7 +108,8 @@ def test_wrong_input_gets_a_clear_sentence(sis: str, command: Command, answers: 
         assert (code, out) == (2, ""), arguments
         assert says in err
         assert "Traceback" not in err
-    assert answers("schedule", "list") == []
+    (view,) = answers("schedule", "list")
+    assert (view["recurs"], view["next_at"]) == (False, None)
 
 
 def test_a_sync_is_asked_for_and_taken_back(sis: str, command: Command, answers: Answers) -> None:
@@ -130,7 +132,8 @@ def test_a_sync_is_asked_for_and_taken_back(sis: str, command: Command, answers:
 def test_resume_tells_nothing_of_a_schedule_that_is_not_there(sis: str, answers: Answers) -> None:
     answers("connection", "pause", sis, "sis")
     assert answers("connection", "resume", sis, "sis")["state"] == "active"
-    assert answers("schedule", "list") == []
+    (view,) = answers("schedule", "list")
+    assert (view["recurs"], view["next_at"]) == (False, None)
 
 
 def test_the_table_of_schedules(rendered: Callable[..., str], command: Command) -> None:

@@ -8,13 +8,14 @@ import pytest
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
+from models.health import Outcome, OutcomeKind
 from models.tables import Schedule
 from store import schedules
 from store.database import writing
 from sync import attempt as attempts
 from sync import connections, requests
 from sync import run as runs
-from sync.attempt import attempt
+from sync.attempt import attempt, settle_job
 from sync.clock import now
 from sync.service import Service
 from tests.jobs.conftest import ON_BOTH
@@ -323,4 +324,52 @@ def test_a_timetable_or_zone_that_cannot_be_read_does_not_keep_a_job_from_being_
     done = attempt(place, due, JOB, "a")
     assert done
     assert done.outcome.kind == "broken"
-    assert row_of(place, due).job is None
+    row = row_of(place, due)
+    assert (row.job, row.next_why) == (None, "scheduled")
+    # A worker of the version that set it decides then what the connection is due for.
+    assert str(row.next_at) > now() >= str(row.window_ends_at)
+
+
+# --- people who ask meanwhile -----------------------------------------------------------------------------------------
+
+
+def asked_meanwhile(place: Service, connection_id: int, kind: OutcomeKind) -> Schedule:
+    """The row after an attempt for a night during which somebody asked for a sync."""
+    sick = {"health": "refused", "health_code": "x", "failed_slots": 2, "first_failed_at": "2026-01-01T00:00:00+00:00"}
+    schedules.save(place.engine, connection_id, 1, sick)
+    taken = schedules.take(place.engine, connection_id, JOB, "a", now())
+    assert taken
+    requests.ask_for_sync(place, taken.tenant, by="ann")
+    assert settle_job(place, connection_id, JOB, taken.row.slot, Outcome(kind, "y", "Why."), "a")
+    return row_of(place, connection_id)
+
+
+@pytest.mark.parametrize(
+    ("kind", "health", "failed"),
+    [("refused", "quarantined", 3), ("unavailable", "refused", 2), ("applied", "ok", 0), ("cancelled", "refused", 2)],
+)
+def test_what_somebody_asks_for_during_an_attempt_comes_next_and_the_attempt_counts_as_what_it_was(
+    place: Service, due: int, kind: OutcomeKind, health: str, failed: int
+) -> None:
+    row = asked_meanwhile(place, due, kind)
+    assert (row.job, row.next_why, row.asked_by, row.attempt) == (None, "asked", "ann", 0)
+    assert row.slot.startswith("asked ")
+    assert str(row.next_at) <= now()
+    assert (row.health, row.failed_slots) == (health, failed)
+
+
+def test_a_connection_that_is_paused_as_its_sync_begins_has_not_failed(
+    place: Service, due: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the attempt looked, and before the sync did."""
+    original = attempts.sync
+
+    def paused_just_now(service: Service, tenant: str, name: str, **more: Any) -> object:
+        connections.pause_connection(service, tenant, name, "", by="ann")
+        return original(service, tenant, name, **more)
+
+    monkeypatch.setattr(attempts, "sync", paused_just_now)
+    done = attempt(place, due, JOB, "a")
+    assert done
+    assert done.outcome.kind == "cancelled"
+    assert (row_of(place, due).health, asked(place, "SELECT 1 FROM notice")) == ("new", [])

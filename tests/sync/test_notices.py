@@ -2,6 +2,7 @@
 
 import logging
 import re
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -365,6 +366,30 @@ def test_what_is_no_address_is_refused_without_quoting_it(here: Service, address
 
 
 @pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        ("jsons://robot:se@cr/et@hooks.example.org/x", "written as %40, %2F and %3F"),
+        ("json://hooks.example.org/@ann", "in a path @ is %40"),
+        ("json://one.example.org/x,json://two.example.org/y", "several addresses"),
+        ("ann@example.org,bob@example.org", "This is no address"),
+    ],
+)
+def test_an_address_of_which_a_secret_would_be_shown_or_not_all_is_refused(
+    here: Service, address: str, says: str
+) -> None:
+    """Of the first one "cr" would be taken for the host, which lists show."""
+    with pytest.raises(SettingsError, match=says):
+        contacts.add_contact(here, None, "ops", address)
+    assert contacts.list_contacts(here) == []
+
+
+def test_whoever_adds_a_contact_is_told_of_a_missing_key_before_being_asked_for_the_address(here: Service) -> None:
+    here.settings = here.settings.model_copy(update={"secret_keys_file": "/nowhere/keys"})
+    with pytest.raises(SettingsError, match="ROSTERSYNC_SECRET_KEYS_FILE"):
+        contacts.check_new(here, None, "ops", [])
+
+
+@pytest.mark.parametrize(
     ("address", "shown"),
     [
         ("mailtos://user:pass@smtp.example.org:587?to=ann@example.org", "mailtos://smtp.example.org"),
@@ -392,6 +417,20 @@ def test_contacts_are_found_by_whose_they_are(here: Service, hook: Webhook) -> N
         contacts.check_new(here, None, "x", ["held", "exploded"])
     with pytest.raises(SettingsError, match="may hold letters"):
         contacts.check_new(here, None, "Ann Smith", [])
+
+
+def test_a_contact_may_be_removed_as_a_notice_is_written(place: Service, hook: Webhook) -> None:
+    """Either waits for the other. Else the notice, and the end of the job that it tells of, would not be written."""
+    contacts.add_contact(place, None, "ops", webhook(hook))
+    removing = threading.Thread(target=contacts.remove_contact, args=(place, None, "ops"))
+    with writing(place.engine) as connection:
+        store.add(connection, None, None, None, "held", "a_code", "Why.", now())
+        removing.start()
+        removing.join(timeout=0.3)
+        assert removing.is_alive()
+    removing.join(timeout=10)
+    assert states(place) == Counter()
+    assert contacts.list_contacts(place) == []
 
 
 def test_a_contact_that_is_removed_gets_nothing_more(place: Service, hook: Webhook) -> None:

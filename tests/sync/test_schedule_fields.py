@@ -99,10 +99,28 @@ def test_notes_limits_and_hours_have_bounds() -> None:
     for percent in (-1.0, 101.0, float("nan"), float("inf")):
         with pytest.raises(SettingsError, match="limit of removals is a share from 0 to 100"):
             parse_limit(Limit(), percent, "removals")
-    assert [check_stale_hours(hours) for hours in (None, 1, 8_784)] == [None, 1, 8_784]
     for hours in (0, -5, 8_785):
         with pytest.raises(SettingsError, match="from 1 to 8,784"):
-            check_stale_hours(hours)
+            check_stale_hours(hours, Timetable(), CHICAGO, NOW)
+
+
+@pytest.mark.parametrize(
+    ("rhythm", "apart"),
+    [
+        (Timetable(nightly=Nightly("20:00", "05:00")), 24),
+        (Timetable(nightly=Nightly("20:00", "05:00", ("mon", "tue", "wed", "thu", "fri"))), 72),
+        (Timetable(nightly=Nightly("20:00", "05:00", ("sun",))), 168),
+        (Timetable(cron="0 * * * *"), 1),
+        (Timetable(cron="*/10 * * * *"), 1),
+        (Timetable(cron="0 8-17 * * 1-5"), 63),
+        (Timetable(cron="0 3 1 * *"), 744),
+    ],
+)
+def test_an_alarm_leaves_room_between_two_times(rhythm: Timetable, apart: int) -> None:
+    assert check_stale_hours(apart + 1, rhythm, CHICAGO, NOW) == apart + 1
+    assert check_stale_hours(None, rhythm, CHICAGO, NOW) is None
+    with pytest.raises(SettingsError, match=f"up to {apart} hours apart.* such as {apart + 12}"):
+        check_stale_hours(apart, rhythm, CHICAGO, NOW)
 
 
 @pytest.mark.parametrize(

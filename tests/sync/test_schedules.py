@@ -9,12 +9,14 @@ import pytest
 
 from models.errors import NotFoundError, RetryLaterError, SettingsError
 from models.health import ScheduleView
+from models.report import RunReport
 from models.settings import Limit
 from models.tables import Schedule, Worker
 from store import runs, workers
 from store import schedules as store
 from store import tenants as tenant_store
-from store.database import writing
+from store.database import reading, writing
+from store.lock import tenant_lock
 from sync import connections, replan, requests, schedules, tenants
 from sync.schedule import read_timetable
 from sync.service import Service
@@ -76,7 +78,7 @@ def add_files(service: Service) -> None:
 
 def test_a_schedule_is_stored_and_the_row_is_due_for_it(place: Service) -> None:
     tenants.set_setting(place, "springfield", "time_zone", "America/Chicago")
-    view = schedules.set_schedule(place, "springfield", nightly="20:00-5:00", days=["mon-fri"], stale_hours=72)
+    view = schedules.set_schedule(place, "springfield", nightly="20:00-5:00", days=["mon-fri"], stale_hours=96)
     row = row_of(place)
     assert (view.recurs, view.next_at, view.time_zone) == (True, row.next_at, "America/Chicago")
     assert (row.slot, row.window_ends_at) == ("night 2026-11-23", "2026-11-24T11:00:00+00:00")
@@ -233,6 +235,51 @@ def test_a_connection_that_is_not_there_is_told(here: Service) -> None:
         schedules.set_schedule(here, "shelbyville", cron="0 3 * * *")
 
 
+def test_connections_that_were_never_scheduled_are_listed(here: Service) -> None:
+    schedules.set_schedule(here, "springfield", "sis", cron="0 3 * * *")
+    fake_source.add(here, "other")
+    fake_source.add(here, "gone")
+    connections.remove_connection(here, "springfield", "gone", by="ann")
+    tenants.add_tenant(here, "oak")
+    add_files(here)
+    found = schedules.list_schedules(here)
+    assert [(view.connection, view.recurs, view.standing.health) for view in found] == [
+        ("sis", True, "new"), ("other", False, "new"), ("csv", False, "new"),
+    ]  # fmt: skip
+    assert schedules.list_schedules(here, "oak") == []
+
+
+def test_the_next_times_are_those_at_which_it_is_synced(chicago: Service) -> None:
+    """One that has failed for long is tried daily only."""
+    schedules.set_schedule(chicago, "springfield", cron="0 * * * *")
+    row = row_of(chicago)
+    next_at = "2026-11-23T15:00:00+00:00"
+    store.save(chicago.engine, row.connection_id, row.tenant_id, {"health": "quarantined", "next_at": next_at})
+    assert schedules.show_schedule(chicago, "springfield").upcoming[0] == "2026-11-23T09:00:00-06:00"
+
+
+def test_a_change_says_when_it_was_made_and_the_same_again_does_not(chicago: Service, clock: Clock) -> None:
+    def set_at() -> str | None:
+        return read_timetable(row_of(chicago).timetable).set_at
+
+    for times in range(2):
+        schedules.set_schedule(chicago, "springfield", nightly="20:00-05:00")
+        assert set_at() == NOON, times
+        clock("2026-11-24T18:00:00+00:00")
+    schedules.add_blackout(chicago, "springfield", None, "2026-12-24")
+    assert set_at() == "2026-11-24T18:00:00+00:00"
+
+
+def test_without_a_timetable_no_alarm_goes_on(chicago: Service) -> None:
+    schedules.set_schedule(chicago, "springfield", cron="0 3 * * *")
+    row = row_of(chicago)
+    store.save(chicago.engine, row.connection_id, row.tenant_id, {"stale_since": NOON})
+    schedules.add_blackout(chicago, "springfield", None, "2026-12-24")
+    assert row_of(chicago).stale_since == NOON
+    schedules.clear_schedule(chicago, "springfield")
+    assert row_of(chicago).stale_since is None
+
+
 def test_all_schedules_are_listed_even_one_that_cannot_be_read(here: Service) -> None:
     fake_source.add(here, "other")
     schedules.set_schedule(here, "springfield", "sis", cron="0 3 * * *")
@@ -366,7 +413,8 @@ def test_nobody_can_ask_in_a_pause_or_a_blackout(chicago: Service, clock: Clock)
 def test_a_run_that_goes_on_is_asked_to_stop(place: Service) -> None:
     requests.ask_for_sync(place, "springfield", by="ann")
     run_id = begin_run(place)
-    done = requests.cancel_sync(place, "springfield", by="bob")
+    with tenant_lock(place.engine, row_of(place).tenant_id, "springfield"):
+        done = requests.cancel_sync(place, "springfield", by="bob")
     assert (done.what, done.run_id, done.connection) == ("run", run_id, "sis")
     assert runs.asked_to_stop(place.engine, run_id) == "bob"
     assert row_of(place).next_why == "asked"
@@ -402,12 +450,65 @@ def test_a_retry_is_taken_back_and_what_only_was_asked_for_is_gone(here: Service
     assert done.sentence.endswith("It is synced when somebody asks for it.")
 
 
-def test_a_sync_that_just_begins_cannot_be_taken_back(here: Service) -> None:
-    requests.ask_for_sync(here, "springfield", by="ann")
-    claim(here)
-    store.take(here.engine, row_of(here).connection_id, "job-1", "w", NOON)
+def test_what_a_worker_had_begun_that_was_killed_is_taken_back(place: Service) -> None:
+    """Its run's row says that it goes on; its lock is gone. Should another worker come to the job, it finds nothing to do."""
+    requests.ask_for_sync(place, "springfield", by="ann")
+    claim(place)
+    connection_id = row_of(place).connection_id
+    store.take(place.engine, connection_id, "job-1", "w", NOON)
+    run_id = begin_run(place)
+    done = requests.cancel_sync(place, "springfield", by="bob")
+    assert (done.what, done.next_at) == ("waiting", None)
+    row = row_of(place)
+    assert (row.job, row.worker, row.next_at, row.health) == (None, None, None, "new")
+    assert runs.asked_to_stop(place.engine, run_id) is None
+    assert store.take(place.engine, connection_id, "job-1", "w2", NOON) is None
+    with reading(place.engine) as connection:
+        assert not store.is_taken(connection, connection_id, "job-1", "w")
+
+
+def test_a_sync_that_has_just_ended_cannot_be_taken_back(place: Service) -> None:
+    requests.ask_for_sync(place, "springfield", by="ann")
+    row = row_of(place)
+    claim(place)
+    store.take(place.engine, row.connection_id, "job-1", "w", NOON)
+    report = RunReport(1, "springfield", "sis", "applied", False, "ann", NOON)
+    run_id, _ = runs.begin_run(
+        place.engine, row.tenant_id, row.connection_id, dry_run=False, started_by="ann", slot=row.slot, now=NOON
+    )
+    with writing(place.engine) as connection:
+        runs.save_report(connection, run_id, report, base_revision=0)
     with pytest.raises(RetryLaterError, match="try again in a few seconds"):
-        requests.cancel_sync(here, "springfield", by="ann")
+        requests.cancel_sync(place, "springfield", by="ann")
+    assert (row_of(place).health, row_of(place).job) == ("ok", None)
+
+
+def test_what_is_taken_back_in_a_pause_says_how_to_go_on(here: Service) -> None:
+    requests.ask_for_sync(here, "springfield", by="ann")
+    connections.pause_connection(here, "springfield", "sis", "", by="ann")
+    assert requests.cancel_sync(here, "springfield", by="ann").sentence.endswith("connection resume springfield sis")
+
+
+@pytest.mark.parametrize(
+    ("state", "kept"),
+    [
+        ({"next_why": "retry", "next_at": "2026-11-23T08:00:00+00:00"}, True),
+        ({"next_at": NOON}, True),
+        ({"job": "job-1", "worker": "w", "next_at": "2026-11-22T17:00:00+00:00"}, True),
+        ({"next_at": "2026-11-23T02:00:00+00:00"}, False),
+    ],
+    ids=["is tried again", "is due", "runs", "is to come"],
+)
+def test_a_request_keeps_the_window_of_a_night_that_it_takes_the_place_of(
+    place: Service, state: dict[str, Any], kept: bool
+) -> None:
+    schedules.set_schedule(place, "springfield", nightly="20:00-05:00")
+    row, ends = row_of(place), "2026-11-23T11:00:00+00:00"
+    store.save(place.engine, row.connection_id, row.tenant_id, {"window_ends_at": ends, **state})
+    for by in ("ann", "bob"):
+        requests.ask_for_sync(place, "springfield", by=by)
+        after = row_of(place)
+        assert (after.next_why, after.asked_by, after.window_ends_at) == ("asked", by, ends if kept else None)
 
 
 def test_of_several_that_wait_one_must_be_named(here: Service) -> None:

@@ -145,6 +145,16 @@ def test_nothing_new_does_not_end_the_alarm_and_the_good_run_is_told_once() -> N
     assert settled(first.standing, "applied").events == ("recovered",)
 
 
+def test_the_same_content_again_proves_that_exports_go_on() -> None:
+    again: dict[str, Any] = {"code": errors.SameAgainError.code}
+    after, events = settled(due(), "nothing_new", **again)
+    assert (after.health, after.last_good_at, events) == ("ok", text_of(NOW), ())
+    after, events = settled(due(stale_since="2026-11-02T00:00:00+00:00"), "nothing_new", **again)
+    assert (after.health, after.stale_since, events) == ("ok", None, ("recovered",))
+    after, events = settled(due("held", "a", stale_since="2026-11-02T00:00:00+00:00"), "nothing_new", **again)
+    assert (after.health, after.health_code, after.stale_since, events) == ("held", "a", None, ("held",))
+
+
 # --- what may pass ----------------------------------------------------------------------------------------------------
 
 
@@ -156,6 +166,12 @@ def test_retries_come_after_ever_longer_times(attempt: int, minutes: float) -> N
     assert (longest.events, longest.standing.health, longest.standing.next_why) == ((), "retrying", "retry")
     assert (longest.standing.slot, longest.standing.attempt) == (TONIGHT, attempt)
     assert longest.standing.health_reason == "The source did not answer."
+
+
+@pytest.mark.parametrize("attempt", [1, 2, 40])
+def test_what_failed_for_all_of_the_last_time_is_asked_less_often(attempt: int) -> None:
+    sick = due("failing", "source_unavailable", attempt=attempt, failed_slots=1)
+    assert wait(settled(sick, "unavailable", jitter=1.0)) == 30
 
 
 @pytest.mark.parametrize(("seconds", "minutes"), [(1.0, 1), (600.0, 10), (7_200.0, 120)])
@@ -274,6 +290,13 @@ def test_what_the_district_has_to_mend_is_told_once_and_tried_daily(kind: Any) -
     assert night_of(settled(due(), kind)) == "night 2026-11-03"
 
 
+@pytest.mark.parametrize(("health", "kind"), [("ok", "refused"), ("broken", "broken"), ("quarantined", "unavailable")])
+def test_a_try_late_in_its_night_does_not_cost_the_next_one(health: Health, kind: Any) -> None:
+    late = at("2026-11-03T04:50:00-06:00")
+    result = settled(due(health, "x", window_ends_at=text_of(late)), kind, now=late)
+    assert night_of(result) == "night 2026-11-03"
+
+
 def test_a_fault_of_ours_is_told_once_and_slowed_when_it_comes_again() -> None:
     first = settled(due(), "broken", timetable=HOURLY)
     assert (first.standing.health, first.events) == ("broken", ("failed",))
@@ -323,6 +346,14 @@ def test_a_request_is_tried_again_for_an_hour() -> None:
     )
     assert (last.standing.health, last.events, last.standing.failed_slots) == ("failing", ("failed",), 0)
     assert (last.standing.next_at, last.standing.asked_by) == (None, "")
+
+
+def test_a_request_in_the_place_of_a_nights_retries_is_tried_as_long_as_they_would_have_been() -> None:
+    for left, expected in ((timedelta(hours=5), timedelta(hours=5)), (timedelta(minutes=5), timedelta(hours=1))):
+        result = settled(asked(window_ends_at=text_of(NOW + left)), "unavailable")
+        assert (result.standing.next_why, result.standing.window_ends_at) == ("retry", text_of(NOW + expected))
+    later = settled(replace(result.standing, attempt=5), "unavailable", now=NOW + timedelta(minutes=55))
+    assert later.standing.health == "failing"
 
 
 @pytest.mark.parametrize("kind", get_args(OutcomeKind))
@@ -380,19 +411,29 @@ def test_a_worker_whose_clock_is_behind_does_not_do_the_same_time_again() -> Non
 DAILY = Timetable(cron="0 6 * * *", stale_hours=48)
 
 
+MADE, FIRST, SECOND = "2026-10-01T06:00:00+00:00", "2026-11-01T06:00:00+00:00", "2026-11-02T06:00:00+00:00"
+
+
 @pytest.mark.parametrize(
-    ("stands", "now", "raised"),
+    ("stands", "since", "set_at", "now", "raised"),
     [
-        (due(last_good_at="2026-11-01T06:00:00+00:00"), "2026-11-03T05:59:00+00:00", False),
-        (due(last_good_at="2026-11-01T06:00:00+00:00"), "2026-11-03T06:00:00+00:00", True),
-        (due(last_good_at=None), "2026-12-01T06:00:00+00:00", False),
-        (due(last_good_at=None, first_failed_at="2026-11-01T06:00:00+00:00"), "2026-11-03T06:00:00+00:00", True),
-        (due(stale_since="2026-11-03T06:00:00+00:00"), "2026-12-03T06:00:00+00:00", False),
+        (due(last_good_at=FIRST), MADE, MADE, "2026-11-03T05:59:00+00:00", False),
+        (due(last_good_at=FIRST), MADE, MADE, "2026-11-03T06:00:00+00:00", True),
+        (due(last_good_at=None), FIRST, None, "2026-11-03T05:59:00+00:00", False),
+        (due(last_good_at=None), FIRST, None, "2026-11-03T06:00:00+00:00", True),
+        (due(last_good_at=FIRST), SECOND, MADE, "2026-11-03T06:00:00+00:00", False),
+        (due(last_good_at=FIRST), SECOND, MADE, "2026-11-04T06:00:00+00:00", True),
+        (due(last_good_at=FIRST), MADE, SECOND, "2026-11-03T06:00:00+00:00", False),
+        (due(last_good_at=FIRST), MADE, SECOND, "2026-11-04T06:00:00+00:00", True),
+        (due(stale_since="2026-11-03T06:00:00+00:00"), MADE, None, "2026-12-03T06:00:00+00:00", False),
     ],
-    ids=["in time", "silent", "never tried", "never worked", "told before"],
-)
-def test_alarm(stands: Standing, now: str, raised: bool) -> None:
-    result = stale(stands, DAILY, ZONE, at(now))
+    ids=[
+        "in time", "silent", "just made", "never synced", "just resumed", "long resumed", "just set", "long set",
+        "told before",
+    ],
+)  # fmt: skip
+def test_alarm(stands: Standing, since: str, set_at: str | None, now: str, raised: bool) -> None:
+    result = stale(stands, replace(DAILY, set_at=set_at), ZONE, at(now), since)
     if not raised:
         assert result is None
     else:
@@ -400,7 +441,7 @@ def test_alarm(stands: Standing, now: str, raised: bool) -> None:
 
 
 def test_what_does_not_recur_is_never_stale() -> None:
-    assert stale(due(), BY_HAND, ZONE, NOW + timedelta(days=900)) is None
+    assert stale(due(), BY_HAND, ZONE, NOW + timedelta(days=900), MADE) is None
 
 
 # --- whose turn -------------------------------------------------------------------------------------------------------
@@ -452,6 +493,8 @@ def test_whose_turn_it_is(health: Health, code: str, expected: Turn) -> None:
         (errors.CancelledError("c"), "cancelled", "cancelled"),
         (errors.SourceProtocolError("p"), "broken", "source_protocol"),
         (errors.StoppedError("s"), "broken", "stopped"),
+        (errors.SameAgainError("n"), "nothing_new", "same_again"),
+        (errors.AtRestError("r"), "cancelled", "settings"),
         (errors.SettingsError("s"), "broken", "settings"),
         (errors.NotFoundError("n"), "broken", "not_found"),
     ],
@@ -530,7 +573,7 @@ def test_whatever_happens_people_are_told_of_changes_only(
                              window_ends_at=None, attempt=0)  # fmt: skip
         assert stands.next_at
         now = max(now, at(stands.next_at)) + timedelta(seconds=took)
-        alarm = stale(stands, timetable, ZONE, now, None)
+        alarm = stale(stands, timetable, ZONE, now, MADE)
         if alarm:
             assert not silent, "the alarm is raised once"
             stands, silent = alarm.standing, True
