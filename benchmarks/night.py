@@ -80,7 +80,9 @@ class _Bench:
             return night, [workers.ask(each, "asked at rest") for each in self._connections[:_IDLE]]
 
     def _work(self, workers: Workers) -> Night:
-        return workers.night(next(self._slots), self._connections[_ASKED:], self._connections[:_ASKED])
+        night = workers.night(next(self._slots), self._connections[_ASKED:], self._connections[:_ASKED])
+        _tell(night)
+        return night
 
     def _workers(self, day: int) -> AbstractContextManager[Workers]:
         self._prepare(day)
@@ -97,9 +99,11 @@ class _Bench:
             found = list(pool.map(self._bare_process, cuts, cuts[1:]))
         if sum(each.answer for each in found) != tenants:
             raise RuntimeError("not all bare syncs were applied")
-        return Bare(
+        bare = Bare(
             max(each.wall for each in found), sum(each.cpu for each in found), self._databases.server_cpu() - server
         )
+        _tell(bare)
+        return bare
 
     def _bare_process(self, first: int, last: int) -> Measured:
         host = self._source.address.host
@@ -113,6 +117,12 @@ class _Bench:
         with psycopg.connect(self._url, autocommit=True) as connection:
             connection.execute("VACUUM ANALYZE")
             connection.execute("CHECKPOINT")
+
+
+def _tell(figures: Night | Bare) -> None:
+    """It takes long, and may be cut short."""
+    kind = type(figures).__name__.lower()
+    sys.stderr.write(f"{kind}: {figures.wall:.1f} s, CPU {figures.cpu:.1f} s, server {figures.server_cpu:.1f} s\n")
 
 
 if __name__ == "__main__":

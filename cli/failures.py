@@ -33,6 +33,7 @@ _REWORDED = {
     "Value error, ": "",
     "Input should be a valid integer, unable to parse string as an integer": "it takes a whole number",
     "Input should be greater than or equal to": "it takes a number of at least",
+    "Input should be less than or equal to": "it takes a number of at most",
 }
 
 

@@ -177,6 +177,18 @@ def waiting(engine: Engine) -> int:
         return int(connection.execute(query).scalar_one())
 
 
+def count_awaited(engine: Engine) -> int:
+    """How many connections that are not paused have a next time, or a job."""
+    awaited = or_(_SCHEDULE.c.next_at.is_not(None), _SCHEDULE.c.job.is_not(None))
+    query = (
+        select(func.count())
+        .select_from(_SCHEDULE.join(_CONNECTION, _CONNECTION.c.id == _SCHEDULE.c.connection_id))
+        .where(awaited, _CONNECTION.c.state.in_(_ABLE))
+    )
+    with reading(engine) as connection:
+        return int(connection.execute(query).scalar_one())
+
+
 def in_flight(engine: Engine) -> list[Scheduled]:
     """Rows whose job is queued or running."""
     with reading(engine) as connection:

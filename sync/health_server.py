@@ -55,6 +55,12 @@ class HealthServer:
         """The port that is answered on; 0 while there is none."""
         return self._server.server_port if self._server else 0
 
+    @property
+    def url(self) -> str:
+        """The address that is answered on; "" while there is none."""
+        host = f"[{self._address[0]}]" if ":" in self._address[0] else self._address[0]
+        return f"http://{host}:{self.port}" if self.port else ""
+
     def start(self) -> None:
         host, port = self._address
         if port:

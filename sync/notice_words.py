@@ -6,6 +6,7 @@ They hold the names of districts, schools and connections, counts, and sentences
 from collections.abc import Sequence
 from typing import Final
 
+from models.errors import DropNotReadyError
 from models.health import Event, Health, Turn
 from models.notices import Told
 from sync.settling import turn
@@ -42,6 +43,9 @@ _ADVICE: Final[dict[Event, str]] = {
     "stale": "No new roster has been applied for longer than its schedule lets expect. Why is told by:",
     "recovered": "It works again. There is nothing to do.",
 }
+_WHOLE_DROP_AWAITED: Final = (
+    "The roster stays as it was. Files are looked for again at every time of the schedule, or at once with:"
+)
 _COMMANDS: Final[dict[Event, tuple[str, ...]]] = {
     "failed": ("rostersync run show {run}", "rostersync schedule show {tenant} {connection}"),
     "held": ("rostersync plan show {run}", "rostersync plan approve {run}", "rostersync plan discard {run}"),
@@ -74,7 +78,8 @@ def _text(told: Told) -> str:
         facts.append(f"Last sync applied: {_moment(told.last_good_at) if told.last_good_at else 'none yet'}")
     if told.event in _HEALTH:
         facts.append(f"Whose turn it is: {_WHOSE[turn(_HEALTH[told.event], told.code)]}")
-    advice = [_ADVICE[told.event], *_commands(told)]
+    awaited = told.event == "district" and told.code == DropNotReadyError.code
+    advice = [_WHOLE_DROP_AWAITED if awaited else _ADVICE[told.event], *_commands(told)]
     return "\n\n".join(filter(None, (_sentence(told.reason), "\n".join(facts), "\n".join(advice))))
 
 

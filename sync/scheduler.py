@@ -142,7 +142,9 @@ def take_over(service: Service, jobs: Jobs, worker: str, silence: float) -> list
             ended = workers.end_sessions(connection, other)
             resumed = jobs.resume(other)
             workers.forget(connection, other)
-        log.warning("worker is gone", worker=other, jobs=resumed, sessions=ended)
+        # One that ended as it should leaves nothing behind, and is no news.
+        tell = log.warning if resumed or ended else log.info
+        tell("worker is gone", worker=other, jobs=resumed, sessions=ended)
         gone.append(other)
 
 

@@ -322,6 +322,11 @@ def settings_of(found: Scheduled) -> TenantSettings:
     return msgspec.json.decode(found.tenant_settings, type=TenantSettings)
 
 
+def count_schedules(service: Service) -> int:
+    """How many connections have a next time, whether it has come or not; those that are paused left out."""
+    return store.count_awaited(service.engine)
+
+
 def workers_alive(service: Service) -> int:
     """How many processes take syncs now."""
     lost = service.settings.lost_seconds

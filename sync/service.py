@@ -68,8 +68,11 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        names = ", ".join(f"ROSTERSYNC_{str(item['loc'][0]).upper()}" for item in error.errors())
-        raise SettingsError(f"The setting {names} has a value that cannot be used.", "settings validation") from None
+        wrong = "; ".join(
+            f"ROSTERSYNC_{str(item['loc'][0]).upper()} cannot be used, {item['msg'].replace('Input should', 'it should')}"
+            for item in error.errors()
+        )
+        raise SettingsError(f"The setting {wrong}.", "settings validation") from None
 
 
 @contextmanager

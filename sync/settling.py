@@ -107,12 +107,11 @@ def outcome_of(error: BaseException) -> Outcome:
 def outcome_of_report(report: RunReport) -> Outcome:
     """What an attempt came to whose run ended well. The code of a held one names its reasons, not their counts: it is the
     same as long as the reasons are ("enrollment:removals:Oak School", sorted, separated by commas). Where the plan of an
-    earlier run still waits, the connection is held for that one's reasons."""
+    earlier run still waits, that run and its reasons are what is held."""
     if report.state != "held" and report.waits_on is None:
         return Outcome("applied", run_id=report.run_id)
     keys = {f"{hold.kind}:{hold.measure}:{hold.school or ''}" for hold in report.holds}
-    waits = "" if report.waits_on is None else f"The plan of run {report.waits_on} still waits for a decision. "
-    return Outcome("held", ",".join(sorted(keys)), waits + _hold_sentence(report.holds), report.run_id)
+    return Outcome("held", ",".join(sorted(keys)), _hold_sentence(report.holds), report.waits_on or report.run_id)
 
 
 def _hold_sentence(holds: list[Hold]) -> str:

@@ -42,6 +42,8 @@ from sync.tenants import tenant_and_settings
 from tests.servers import CleverServer, Fault, faults
 from tests.servers.clever import CLIENT_ID, CLIENT_SECRET
 from tests.servers.mail import Webhook
+from tests.servers.sftp import PASSWORD, USER, SftpServer
+from tests.sync.district import Files, clazz, user
 
 Records = dict[str, list[dict[str, Any]]]
 
@@ -52,7 +54,7 @@ WRONG_SECRET: Final = "wrong-secret-4711"
 CONTACT_SECRET: Final = "contact-secret-0815"
 #: The same in every process, as the tests are named after it.
 KEY: Final = urlsafe_b64encode(hashlib.sha256(b"a key of this test").digest()).decode()
-NEEDLES: Final = (MARK, PHONE, CLIENT_SECRET, WRONG_SECRET, CONTACT_SECRET, KEY, f"{1:040x}", *NEVER_KEPT)
+NEEDLES: Final = (MARK, PHONE, CLIENT_SECRET, WRONG_SECRET, CONTACT_SECRET, PASSWORD, KEY, f"{1:040x}", *NEVER_KEPT)
 
 #: Fields of a vendor's record that are about a person.
 PERSONAL: Final = frozenset(
@@ -96,9 +98,11 @@ class Evidence:
     texts: dict[str, str] = field(default_factory=dict)
 
     def add_files(self, folder: Path) -> None:
-        """The log and whatever else lies there, but the roster itself and the key to the credentials."""
+        """The log and whatever else lies there, but the roster itself, the result files, which hold what a district dropped, and
+        the key to the credentials."""
         for path in folder.rglob("*"):
-            if path.is_file() and not path.name.startswith("rostersync.db") and path.name != "secret.key":
+            apart = path.name.startswith("rostersync.db") or path.name == "secret.key" or "results" in path.parts
+            if path.is_file() and not apart:
                 self.texts[f"file {path.relative_to(folder)}"] = path.read_bytes().decode(errors="replace")
 
     def add_database(self, name: str, url: str, *, without: frozenset[str] = frozenset()) -> None:
@@ -171,6 +175,32 @@ def connect(service: Service, tenant: str, server: CleverServer) -> None:
     connections.add_connection(service, tenant, "clever", settings=chosen, credentials=credentials)
 
 
+def drop(folder: Path) -> None:
+    """Files that a district drops, with some rows that cannot be taken."""
+    people = {
+        f"s{number}": user(givenName=f"{MARK}{number}", familyName=MARK.title(), email=f"{MARK}{number}@example.org")
+        for number in range(20)
+    }
+    people["s1"] |= {"email": f"{MARK} has none", "phone": "(917) 555-12", "sms": f"ask {MARK}"}
+    people["s2"] |= {"role": "parent", "language": "xx-no-language", "phone": "917.555.0000"}
+    people["s3"] |= {"orgSourcedIds": "elsewhere", "grades": "no grade"}
+    people["s4"] |= {"role": "captain"}
+    Files(users=people, classes={"c1": clazz()}, enrollments=[("c1", "s0", "student"), ("c9", "s1", "student")]).write(
+        folder
+    )
+    with (folder / "users.csv").open("a", encoding="utf-8") as file:
+        file.write(f'"torn","pine","student","{MARK}" and {MARK},"{MARK}\n')
+
+
+def connect_drop(service: Service, tenant: str, server: SftpServer, password: str) -> None:
+    tenants.add_tenant(service, tenant)
+    tenants.add_school(service, tenant, "pine", "Pine School")
+    settings = {
+        "host": "127.0.0.1", "port": str(server.port), "user": USER, "host_key": server.fingerprint, "stable_seconds": "0",
+    }  # fmt: skip
+    connections.add_connection(service, tenant, "sftp", settings=settings, credentials={"password": password})
+
+
 def break_database(service: Service, tenant: str) -> None:
     """Let the database refuse a tenant's people, with an error that quotes one."""
     tenant_id, _ = tenant_and_settings(service, tenant)
@@ -191,13 +221,17 @@ def break_database(service: Service, tenant: str) -> None:
 class Scene:
     """Districts at their servers, a webhook that is told, and a worker process that syncs them."""
 
-    def __init__(self, service: Service, servers: dict[str, CleverServer], hook: Webhook, folder: Path) -> None:
+    def __init__(
+        self, service: Service, servers: dict[str, CleverServer], drops: SftpServer, hook: Webhook, folder: Path
+    ) -> None:
         self.service, self.servers, self.hook = service, servers, hook
         self.output = folder / "worker.out"
         self.port = free_port()
         self._ended: Callable[[], int | None] = lambda: None
         for tenant, server in servers.items():
             connect(service, tenant, server)
+        connect_drop(service, "dropped", drops, PASSWORD)
+        connect_drop(service, "locked", drops, WRONG_SECRET)
         contacts.add_contact(service, None, "operator", f"json://ann:{CONTACT_SECRET}@{hook.host}/in")
         contacts.add_contact(service, None, "gone", f"json://127.0.0.1:{free_port()}/{CONTACT_SECRET}")
 
@@ -260,7 +294,7 @@ class Scene:
 def connections_of_all(service: Service) -> list[tuple[int, int]]:
     """(connection, tenant) of each connection to a source."""
     with reading(service.engine) as connection:
-        rows = connection.execute(text("SELECT id, tenant_id FROM connection WHERE connector = 'clever' ORDER BY id"))
+        rows = connection.execute(text("SELECT id, tenant_id FROM connection WHERE connector <> 'manual' ORDER BY id"))
         return [(row.id, row.tenant_id) for row in rows]
 
 
@@ -276,18 +310,21 @@ def scene(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     with ExitStack() as running:
         servers = {name: running.enter_context(server) for name, server in districts().items()}
         hook = running.enter_context(Webhook())
+        drop(tmp_path / "drops")
+        drops = running.enter_context(SftpServer(tmp_path / "drops"))
+        hosts = [*(server.host for server in servers.values()), f"127.0.0.1:{drops.port}"]
         for name, value in {
             "DATA_DIR": str(tmp_path / "data"), "DATABASE_URL": url, "SECRET_KEYS": KEY,
-            "ALLOW_HOSTS": ",".join(server.host for server in servers.values()),
+            "ALLOW_HOSTS": ",".join(hosts),
         }.items():  # fmt: skip
             monkeypatch.setenv(f"ROSTERSYNC_{name}", value)
         service = running.enter_context(open_service())
-        yield Scene(service, servers, hook, tmp_path)
+        yield Scene(service, servers, drops, hook, tmp_path)
 
 
 OUTCOMES: Final = {
     "well": "ok", "held": "held", "refused": "refused", "protocol": "broken", "torn": "ok", "away": "failing",
-    "malformed": "ok", "unexpected": "broken",
+    "malformed": "ok", "unexpected": "broken", "dropped": "ok", "locked": "refused",
 }  # fmt: skip
 
 
@@ -311,6 +348,9 @@ def test_nothing_leaks_from_attempts(scene: Scene, capfd: pytest.CaptureFixture[
     scene.look_into(evidence)
     assert {line.tenant: line.health for line in status(scene.service).connections} == OUTCOMES
     assert evidence.leaks() == []
+    results = list((scene.service.settings.results_dir / "dropped").rglob("*.csv"))
+    assert any(MARK in path.read_text(encoding="utf-8") for path in results)
+    assert {path.stat().st_mode & 0o777 for path in results} == {0o600}
 
 
 @pytest.mark.slow

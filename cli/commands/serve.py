@@ -43,7 +43,10 @@ def worker(port: PortOption = 0, slots: SlotsOption = None, as_json: JsonOption 
 
 
 def _work(port: int | None, slots: int | None, as_json: bool) -> None:
+    import structlog
+
     from cli import logs
+    from sync import schedules
     from sync import service as services
     from sync.health_server import HealthServer
     from sync.metrics import Metrics
@@ -57,7 +60,13 @@ def _work(port: int | None, slots: int | None, as_json: bool) -> None:
     with logs.logging_to_stderr(settings), services.open_service(settings) as service:
         metrics = Metrics(service)
         working = Worker(service, metrics)
-        with working.alone(), HealthServer(settings, metrics, working.alive, working.ready):
+        with working.alone(), HealthServer(settings, metrics, working.alive, working.ready) as health:
+            structlog.get_logger("rostersync.serve").info(
+                "serving",
+                schedules=schedules.count_schedules(service),
+                health=f"{health.url}/healthz" if health.url else "nowhere",
+                metrics=f"{health.url}/metrics" if health.url else "nowhere",
+            )
             _stop_on_signals(working.stop)
             working.run()
     _leave_behind_what_hangs()

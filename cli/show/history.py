@@ -16,17 +16,16 @@ def show_runs(runs: list[RunSummary]) -> RenderableType:
     """The history, newest first."""
     if not runs:
         return Text("No runs yet.")
-    columns: list[Column] = [("Run", "right"), *((name, "left") for name in ("Tenant", "State", "Started", "By"))]
+    columns: list[Column] = [("Run", "right"), *((name, "left") for name in ("Connection", "State, by", "Started"))]
     columns += [(name, "right") for name in ("Created", "Updated", "Archived", "Refused", "Held")]
     return table(
         columns,
         (
             [
                 Text(str(run.run_id)),
-                clean(run.tenant),
-                Text(_state(run), style=STATE_STYLES.get(run.state, "")),
-                clean(moment(run.started_at)[:16]),
-                clean(run.started_by),
+                _lines(clean(run.tenant), clean(run.connection)),
+                _lines(Text(_state(run), style=STATE_STYLES.get(run.state, "")), clean(run.started_by)),
+                _lines(*map(Text, moment(run.started_at)[:16].split())),
                 number(run.created),
                 number(run.updated),
                 number(run.archived),
@@ -35,7 +34,13 @@ def show_runs(runs: list[RunSummary]) -> RenderableType:
             ]
             for run in runs
         ),
+        gap=1,
     )
+
+
+def _lines(*lines: Text) -> Text:
+    """One below the other: side by side they would not fit on a terminal of 80 columns."""
+    return Text("\n").join(lines)
 
 
 def _state(run: RunSummary) -> str:

@@ -37,7 +37,10 @@ def _local(text: str) -> str:
 def show_schedules(views: list[ScheduleView]) -> RenderableType:
     """One line per connection."""
     if not views:
-        return Text("Nothing is scheduled. To begin: rostersync schedule set TENANT --nightly 20:00-05:00")
+        return Group(
+            Text("Nothing is scheduled."),
+            commands([("to begin", "rostersync schedule set TENANT --nightly 20:00-05:00")]),
+        )
     return table(
         (("Tenant", "left"), ("Connection", "left"), ("When", "left"), ("Next", "left"), ("State", "left")),
         ([clean(v.tenant), clean(v.connection), _when(v), _next(v), clean(v.standing.health)] for v in views),

@@ -52,13 +52,17 @@ def _parts(status: ServiceStatus, limit: int) -> Iterator[RenderableType]:
         reasons = [_reason(line) for line in shown if line.turn == turn]
         if reasons:
             yield from (heading(title), bullets(reasons))
+    retried = [_reason(line) for line in shown if line.state == "retrying" and line.turn == "nobody"]
+    if retried:
+        yield from (heading("Tried again by itself"), bullets(retried))
     yield from _next(shown)
 
 
 def _workers(status: ServiceStatus) -> Iterator[RenderableType]:
     alive = [worker for worker in status.workers if worker.alive]
     if not alive:
-        yield Text("No worker is alive: nothing is synced on schedule. To start one: rostersync serve", style="red")
+        yield Text("No worker is alive: nothing is synced on schedule.", style="red")
+        yield commands([("to start one", "rostersync serve")])
     if status.workers:
         yield facts((f"{worker.host}, pid {worker.pid}", _worker(worker)) for worker in status.workers)
 
@@ -107,7 +111,7 @@ def _age(line: ConnectionStatus) -> Text:
 
 
 def _reason(line: ConnectionStatus) -> Text:
-    run = f" (run {line.last_run_id})" if line.last_run_id is not None else ""
+    run = f" (last run {line.last_run_id})" if line.last_run_id is not None else ""
     return Text.assemble(
         clean(f"{line.tenant}/{line.connection}", "bold"), clean(f"{run}: {line.reason or line.state}")
     )
@@ -119,6 +123,8 @@ def _next(lines: list[ConnectionStatus]) -> Iterator[RenderableType]:
     if line is None:
         return
     steps = [("what it waits for", f"rostersync schedule show {line.tenant} {line.connection}")]
-    if line.last_run_id is not None:
+    if line.health == "held":
+        steps.append(("what is held", f"rostersync plan show {line.last_run_id}"))
+    elif line.last_run_id is not None:
         steps.append(("its last run", f"rostersync run show {line.last_run_id}"))
     yield from (heading("Next"), commands(steps))

@@ -108,7 +108,8 @@ def test_wrong_input_gets_a_clear_sentence(sis: str, command: Command, answers: 
         assert (code, out) == (2, ""), arguments
         assert says in err
         assert "Traceback" not in err
-    assert not any(entry["recurs"] for entry in answers("schedule", "list"))
+    (view,) = answers("schedule", "list")
+    assert (view["recurs"], view["next_at"]) == (False, None)
 
 
 def test_a_sync_is_asked_for_and_taken_back(sis: str, command: Command, answers: Answers) -> None:
@@ -131,7 +132,8 @@ def test_a_sync_is_asked_for_and_taken_back(sis: str, command: Command, answers:
 def test_resume_tells_nothing_of_a_schedule_that_is_not_there(sis: str, answers: Answers) -> None:
     answers("connection", "pause", sis, "sis")
     assert answers("connection", "resume", sis, "sis")["state"] == "active"
-    assert not any(entry["recurs"] for entry in answers("schedule", "list"))
+    (view,) = answers("schedule", "list")
+    assert (view["recurs"], view["next_at"]) == (False, None)
 
 
 def test_the_table_of_schedules(rendered: Callable[..., str], command: Command) -> None:

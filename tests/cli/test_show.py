@@ -104,9 +104,11 @@ def test_stale_plan_offers_no_approval(rendered: Rendered, held_plan: PlanView) 
     assert "rostersync upload springfield PATH --dry-run" in text
 
 
-def test_runs_are_one_line_each(rendered: Rendered) -> None:
+def test_runs_say_whose_they_are_on_a_narrow_terminal(rendered: Rendered) -> None:
     run = RunSummary(7, "springfield", "csv", "planned", True, "ann", "2026-08-31T06:00:00Z", 1.0, 1, 2, 3, 4, 5, "")
-    assert "7 springfield dry run 2026-08-31 06:00 ann 1 2 3 5 4" in _lines(rendered(show_runs([run]), 100))
+    lines = _lines(rendered(show_runs([run]), 80))
+    first = lines.index("7 springfield dry run 2026-08-31 1 2 3 5 4")
+    assert lines[first + 1] == "csv ann 06:00"
     assert "No runs yet." in rendered(show_runs([]))
 
 

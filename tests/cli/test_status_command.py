@@ -50,8 +50,8 @@ def test_a_person_sees_workers_counts_lines_and_whose_turn_it_is(rendered: Rende
     assert "pine/clever refused 31 h ago in 5 h district" in lines
     assert "oak/sis broken, stale 7 h ago in 5 h ours" in lines
     assert "springfield/clever ok 7 h ago in 5 h -" in lines
-    assert lines[lines.index("Ours to do") + 1] == "• oak/sis (run 12): It broke."
-    assert lines[lines.index("The district's turn") + 1] == "• pine/clever (run 40): Clever refuses the token."
+    assert lines[lines.index("Ours to do") + 1] == "• oak/sis (last run 12): It broke."
+    assert lines[lines.index("The district's turn") + 1] == "• pine/clever (last run 40): Clever refuses the token."
     assert "its last run: rostersync run show 12" in lines
     assert "what it waits for: rostersync schedule show oak sis" in lines
 
@@ -67,7 +67,7 @@ def test_long_names_and_reasons_fit_80_columns(rendered: Rendered) -> None:
 
 
 def test_no_worker_is_told_with_what_to_do(rendered: Rendered) -> None:
-    assert "To start one: rostersync serve" in " ".join(
+    assert "to start one: rostersync serve" in " ".join(
         lines_of(rendered(show_status(status(line(), workers=()), 100)))
     )
 

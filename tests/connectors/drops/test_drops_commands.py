@@ -74,7 +74,7 @@ def test_sftp_from_the_first_command_to_the_roster(
     assert prompts == ["password (The password): "]
     code, _, err = run("connection", "test", "test", "sftp")
     assert code == 2
-    command = err.split("rostersync ", 1)[1].split("\n")[0].replace("TENANT NAME", "test sftp")
+    command = err.split("rostersync ", 1)[1].split("\n")[0]
     assert run(*command.split())[0] == 0
     code, out, err = run("connection", "test", "test", "sftp")
     assert code == 0, err
