@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 from msgspec import structs
@@ -36,6 +37,8 @@ from sync.stopping import Stopping
 from sync.tenants import tenant_and_settings
 
 log = structlog.get_logger("rostersync.pull")
+
+Given = TypeVar("Given")
 
 
 def connections_to_sync(service: Service, tenant: str) -> list[str]:
@@ -92,41 +95,31 @@ def sync(
         raise rest.refusal
     stopping = Stopping(service.engine, cancelled)
     watch = Watch(progress or (lambda _progress: None), stopping)
-
-    def begins(run_id: int) -> None:
-        stopping.begins(run_id)
-        began(run_id)
-
-    def still_wanted(connection: Connection) -> None:
-        store.check_as_opened(connection, opened.row)
-        check(connection)
-
     order = Order(
-        tenant_id=tenant_id,
-        tenant=tenant,
-        settings=settings,
-        connection_id=opened.id,
-        connection=name,
-        started_by=started_by,
-        connector=opened.connector,
-        dry_run=dry_run,
-        slot=slot,
-        began=begins,
-        progress=watch.tell,
-        cancelled=stopping,
-        check=still_wanted,
-    )
+        tenant_id=tenant_id, tenant=tenant, settings=settings,
+        connection_id=opened.id, connection=name, connector=opened.connector,
+        started_by=started_by, dry_run=dry_run, slot=slot,
+        began=_each(stopping.begins, began), progress=watch.tell, cancelled=stopping,
+        check=_each(lambda applies: store.check_as_opened(applies, opened.row), check),
+    )  # fmt: skip
     with closing(open_http(service, opened.settings, watch, observe, connection_id=opened.id)) as http:
         visit = _Visit(service, opened, watch, http, dry_run)
         with drops.fetched(service, tenant, opened, visit.open, again=again, keep=visit.keep) as visit.source:
             report = _run(visit, order)
-    _note(lambda: store.move(service.engine, opened.id, ("disconnected",), "active", "", now()))
-    if visit.source:
-        visit.keep(_worth_keeping(visit.source.memory, report, opened.memory))
-    drops.put_away(visit.source, report)
+    _settle(visit, report)
     if slot is None and not dry_run:
         synced(service, opened.id, outcome_of_report(report))
     return report
+
+
+def _each(*steps: Callable[[Given], None]) -> Callable[[Given], None]:
+    """One after the other."""
+
+    def call(given: Given) -> None:
+        for step in steps:
+            step(given)
+
+    return call
 
 
 @dataclass
@@ -176,6 +169,15 @@ def _run(visit: _Visit, order: Order) -> RunReport:
         why = error.for_admin
         _note(lambda: store.move(service.engine, visit.opened.id, ("active",), "disconnected", why, now()))
         raise
+
+
+def _settle(visit: _Visit, report: RunReport) -> None:
+    """What the connection, its memory and its dropped files become when the run has ended well."""
+    service, opened = visit.service, visit.opened
+    _note(lambda: store.move(service.engine, opened.id, ("disconnected",), "active", "", now()))
+    if visit.source:
+        visit.keep(_worth_keeping(visit.source.memory, report, opened.memory))
+    drops.put_away(visit.source, report)
 
 
 def _worth_keeping(learned: Memory, report: RunReport, before: Memory) -> Memory:
