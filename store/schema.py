@@ -1,5 +1,6 @@
 """The database's schema: which version it has, and bringing it up to date with alembic."""
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -20,6 +21,7 @@ def _config() -> Config:
     return config
 
 
+@cache
 def newest_version() -> str:
     """The version that this code needs."""
     head = ScriptDirectory.from_config(_config()).get_current_head()

@@ -36,12 +36,12 @@ def rendered() -> Callable[..., str]:
 
 
 @pytest.fixture
-def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def data_dir(sqlite_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A data directory (and SQLite database) of the test's own, whatever the environment says."""
     for name in ("ROSTERSYNC_DATABASE_URL", "ROSTERSYNC_DEBUG", "COLUMNS"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("ROSTERSYNC_DATA_DIR", str(tmp_path / "data"))
-    return tmp_path / "data"
+    monkeypatch.setenv("ROSTERSYNC_DATA_DIR", str(sqlite_dir))
+    return sqlite_dir
 
 
 @pytest.fixture

@@ -304,9 +304,10 @@ def _at_a_terminal(arguments: list[str], typed: str) -> tuple[int, str]:
 
 
 def test_the_same_on_postgresql(
-    answers: Answers, data_dir: Path, postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+    answers: Answers, tmp_path: Path, empty_postgresql_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("ROSTERSYNC_DATABASE_URL", postgresql_url)
+    monkeypatch.setenv("ROSTERSYNC_DATABASE_URL", empty_postgresql_url)
+    monkeypatch.setenv("ROSTERSYNC_DATA_DIR", str(tmp_path / "another"))
     assert answers("db", "status")["version"] == "empty"
     assert answers("db", "upgrade")["done"].startswith("Upgraded from empty")
     assert answers("db", "status")["database"] == "postgresql"
@@ -316,7 +317,7 @@ def test_the_same_on_postgresql(
     held = answers("upload", TENANT, FIXTURES / "broken", exit_code=4)
     assert answers("plan", "discard", held["run_id"])["state"] == "discarded"
     assert answers("explain", TENANT, "0000001")["status"] == "active"
-    assert not (data_dir / "rostersync.db").exists()
+    assert not (tmp_path / "another" / "rostersync.db").exists()
 
 
 # --- the demo -----------------------------------------------------------------------------------------------------

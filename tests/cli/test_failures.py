@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -98,6 +99,7 @@ def test_debug_shows_the_traceback(command: Command, monkeypatch: pytest.MonkeyP
 def test_an_unwritable_log_does_not_hide_the_error(
     command: Command, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    shutil.rmtree(data_dir)
     data_dir.write_text("a file stands where the directory should be")
     monkeypatch.setattr(cli.commands.run, "open_service", _raise(ValueError("x")))
     code, _, err = command("runs")

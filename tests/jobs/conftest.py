@@ -30,9 +30,9 @@ def shared_service(postgresql_url: str, server: OneRosterServer, tmp_path: Path)
 
 
 @pytest.fixture
-def single_service(server: OneRosterServer, tmp_path: Path) -> Iterator[Service]:
+def single_service(server: OneRosterServer, sqlite_dir: Path) -> Iterator[Service]:
     """On SQLite, where one process does it all."""
-    with open_service(settings_for(server, tmp_path, "")) as service:
+    with open_service(settings_for(server, sqlite_dir.parent, "")) as service:
         yield service
 
 
@@ -43,8 +43,8 @@ def settings_for(server: OneRosterServer, folder: Path, database_url: str) -> Se
 
 
 @pytest.fixture
-def place(request: pytest.FixtureRequest, server: OneRosterServer, tmp_path: Path) -> Iterator[Service]:
+def place(request: pytest.FixtureRequest, server: OneRosterServer, sqlite_dir: Path) -> Iterator[Service]:
     """A service without any worker, on SQLite, or where a test says so (``ON_BOTH``) on PostgreSQL as well."""
     url = request.getfixturevalue("postgresql_url") if getattr(request, "param", "") == "postgresql" else ""
-    with open_service(settings_for(server, tmp_path, url)) as service:
+    with open_service(settings_for(server, sqlite_dir.parent, url)) as service:
         yield service

@@ -88,8 +88,10 @@ def write(folder: Path, day: Day) -> Path:
     return folder
 
 
-def in_a_new_district(check: Callable[[District, Path], None]) -> None:
+def in_a_new_district(migrated: Path, check: Callable[[District, Path], None]) -> None:
     folder = Path(tempfile.mkdtemp())
+    (folder / "data").mkdir()
+    shutil.copy(migrated, folder / "data")
     try:
         with open_service(Settings(data_dir=folder / "data", database_url="")) as service:
             check(District(service, folder), folder)
@@ -121,8 +123,10 @@ def send(district: District, folder: Path) -> None:
 
 
 @given(days)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_any_sequence_of_uploads_ends_in_the_last_good_state_of_each_row(sequence: list[Day]) -> None:
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_any_sequence_of_uploads_ends_in_the_last_good_state_of_each_row(
+    migrated_sqlite: Path, sequence: list[Day]
+) -> None:
     def check(district: District, folder: Path) -> None:
         expected = Expected()
         for number, day in enumerate(sequence):
@@ -134,12 +138,12 @@ def test_any_sequence_of_uploads_ends_in_the_last_good_state_of_each_row(sequenc
             send(district, written)
             assert district.snapshot() == before, "the same files again changed something"
 
-    in_a_new_district(check)
+    in_a_new_district(migrated_sqlite, check)
 
 
 @given(days)
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_a_person_keeps_the_internal_id_for_ever(sequence: list[Day]) -> None:
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_a_person_keeps_the_internal_id_for_ever(migrated_sqlite: Path, sequence: list[Day]) -> None:
     def check(district: District, folder: Path) -> None:
         ids: dict[str, int] = {}
         for number, day in enumerate(sequence):
@@ -148,4 +152,4 @@ def test_a_person_keeps_the_internal_id_for_ever(sequence: list[Day]) -> None:
             assert now.items() >= ids.items()
             ids = now
 
-    in_a_new_district(check)
+    in_a_new_district(migrated_sqlite, check)

@@ -28,7 +28,7 @@ OLD_ROWS = (
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
-    url = request.getfixturevalue("postgresql_url") if request.param == "postgresql" else ""
+    url = request.getfixturevalue("empty_postgresql_url") if request.param == "postgresql" else ""
     return Settings(data_dir=tmp_path / "data", database_url=url)
 
 

@@ -7,14 +7,14 @@ import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import pytest
+
 from models.progress import Progress
 from sync import history
 from sync.service import open_service
 from sync.settings import Settings
 from sync.upload import upload
 from tests.sync.district import District, Files, counts, district, user
-
-KILLS = 50
 
 #: A fork server: each process starts at once, without the threads and connections of the process that runs the tests.
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -64,7 +64,8 @@ def apply_until_killed(settings: Settings, folder: Path, delay: float) -> bool:
     return child.exitcode == -signal.SIGKILL
 
 
-def test_a_process_killed_while_applying_leaves_the_old_roster_or_the_new_one(pine: District) -> None:
+@pytest.mark.parametrize("often", [15, pytest.param(50, marks=pytest.mark.slow)])
+def test_a_process_killed_while_applying_leaves_the_old_roster_or_the_new_one(pine: District, often: int) -> None:
     """Each kill comes at another moment; now and then the apply is let through, and the other day is the next one."""
     service, dice = pine.service, random.Random(2026)
     days = [pine.write(yesterday()), pine.write(today())]
@@ -75,7 +76,7 @@ def test_a_process_killed_while_applying_leaves_the_old_roster_or_the_new_one(pi
     states.insert(0, _roster(pine))
     longest, kills, now = 0.02, 0, 0
 
-    while kills < KILLS:
+    while kills < often:
         target = 1 - now
         killed = apply_until_killed(service.settings, days[target], dice.uniform(0, longest))
         after = _roster(pine)
