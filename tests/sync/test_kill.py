@@ -6,10 +6,13 @@ import signal
 import time
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Final
 
 import pytest
+from sqlalchemy import text
 
 from models.progress import Progress
+from store.database import reading
 from sync import history
 from sync.service import open_service
 from sync.settings import Settings
@@ -19,6 +22,15 @@ from tests.sync.district import District, Files, counts, district, user
 #: A fork server: each process starts at once, without the threads and connections of the process that runs the tests.
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["sync.upload"])
+
+
+_ROSTER: Final = {
+    "people": "SELECT id, given_name, family_name, status FROM person ORDER BY id",
+    "affiliations": "SELECT person_id, school_id, role, status FROM affiliation ORDER BY 1, 2, 3",
+    "enrollments": "SELECT class_id, person_id, role, status FROM enrollment ORDER BY 1, 2, 3",
+    "guardianships": "SELECT student_id, guardian_id, status FROM guardianship ORDER BY 1, 2",
+    "links": "SELECT source_id, entity_id, active, fingerprint FROM link ORDER BY kind, entity_id",
+}
 
 
 def yesterday() -> Files:
@@ -95,11 +107,7 @@ def test_a_process_killed_while_applying_leaves_the_old_roster_or_the_new_one(pi
 
 
 def _roster(district: District) -> dict[str, list[tuple[object, ...]]]:
-    """What the roster says, without the runs that said it."""
-    return {
-        "people": district.rows("SELECT id, given_name, family_name, status FROM person ORDER BY id"),
-        "affiliations": district.rows("SELECT person_id, school_id, role, status FROM affiliation ORDER BY 1, 2, 3"),
-        "enrollments": district.rows("SELECT class_id, person_id, role, status FROM enrollment ORDER BY 1, 2, 3"),
-        "guardianships": district.rows("SELECT student_id, guardian_id, status FROM guardianship ORDER BY 1, 2"),
-        "links": district.rows("SELECT source_id, entity_id, active, fingerprint FROM link ORDER BY kind, entity_id"),
-    }
+    """What the roster says, without the runs that said it. All at one instant: PostgreSQL may be about to commit what the killed
+    process had asked for."""
+    with reading(district.service.engine) as connection:
+        return {name: [tuple(row) for row in connection.execute(text(query))] for name, query in _ROSTER.items()}
