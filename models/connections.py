@@ -230,7 +230,9 @@ class Memory(msgspec.Struct, frozen=True):
     variant of ClassLink's proxy that answered.
 
     Of dropped files: ``files`` are the roster files that ever came ("users", "classes"), ``drop_listing`` and ``drop_content``
-    hashes of the drop that was taken last, by its names, sizes and times, and by what is in it.
+    hashes of the drop that was taken last, by its names, sizes and times, and by what is in it. ``drop_entries`` are hashes of
+    single files that were applied and are still to be moved to the done folder. With ``drop_again`` the drop is read once more
+    though it is known.
     """
 
     full_at: str | None = None
@@ -241,3 +243,5 @@ class Memory(msgspec.Struct, frozen=True):
     files: tuple[str, ...] = ()
     drop_listing: str = ""
     drop_content: str = ""
+    drop_entries: tuple[str, ...] = ()
+    drop_again: bool = False

@@ -15,7 +15,7 @@
      ├─ StoppedError         the run stopped itself; nothing was changed; needs an engineer (exit code 70)
      │   ├─ SourceProtocolError  the source answered something that its protocol does not allow
      │   └─ CancelledError       a person stopped the run
-     │       └─ ParkedError      its worker was told to stop; another one starts it anew
+     │       └─ ParkedError      its worker, or its connection, stopped it: it is started anew
      └─ NothingNewError        the source holds what was applied before; nothing to do    (exit code 0)
          └─ SameAgainError     it was sent again, and is the same
 
@@ -131,7 +131,8 @@ class CancelledError(StoppedError):
 
 
 class ParkedError(CancelledError):
-    """The worker was told to stop; the roster is as it was, and another worker (or this one, later) starts the run anew."""
+    """The worker was told to stop, or the connection was paused or set otherwise; the roster is as it was, and what was due is
+    started anew: by another worker (or this one, later), or when the pause ends."""
 
     code = "parked"
 

@@ -98,8 +98,8 @@ class ConnectionStatus(msgspec.Struct, frozen=True):
     """One line of ``rostersync status``.
 
     ``state`` in a word: running, queued, paused, blackout, unscheduled, removed, stale, or a Health. ``reason`` says why in a
-    sentence, ``turn`` whose turn it is. ``last_run_id`` is the run whose plan waits where something is held. ``age_hours`` is
-    the time since ``last_good_at``, None if there was none.
+    sentence, ``turn`` whose turn it is. ``last_run_id`` is the run whose plan waits where something is held. ``last_good_at``
+    is when the last run ended well, or the same files came again, and ``age_hours`` the time since, None if there was none.
     """
 
     tenant: str

@@ -7,7 +7,7 @@ from sqlalchemy import Engine, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
 from models.connections import ConnectionState
-from models.errors import CancelledError, SettingsError
+from models.errors import ParkedError, SettingsError
 from models.tables import Connection, Contact, Tenant
 from store.database import reading, writing
 
@@ -82,10 +82,22 @@ def _check_revivable(state: str, before: str, name: str, connector: str) -> None
         )
 
 
-def change(engine: Engine, connection_id: int, *, settings: str | None = None, credentials: str | None = None) -> None:
-    """New settings or credentials. The memory goes: what was learned may not hold for what is read now."""
+def change(
+    engine: Engine,
+    connection_id: int,
+    memory: Callable[[str], str],
+    *,
+    settings: str | None = None,
+    credentials: str | None = None,
+) -> None:
+    """New settings or credentials. ``memory`` is given what is remembered, and says what of it holds for what is read now."""
+    place = _CONNECTION.c.id == connection_id
     values = {"settings": settings, "credentials": credentials}
-    _update(engine, connection_id, {"memory": "{}"} | {name: value for name, value in values.items() if value})
+    given = {name: value for name, value in values.items() if value}
+    with writing(engine) as connection:
+        query = select(_CONNECTION.c.memory).where(place).with_for_update(key_share=True)
+        before = connection.execute(query).scalar_one()
+        connection.execute(update(_CONNECTION).where(place).values({"memory": memory(before)} | given))
 
 
 def remove(engine: Engine, connection_id: int, reason: str, now: str) -> None:
@@ -110,17 +122,17 @@ def move(
 
 
 def check_as_opened(connection: DatabaseConnection, row: Connection) -> None:
-    """Raises CancelledError when somebody has paused or removed a connection since it was opened as ``row``, or has set it
-    to read something else."""
+    """Raises ParkedError when somebody has paused or removed a connection since it was opened as ``row``, or has set it
+    to read something else: what it was due for is still to come."""
     query = select(_CONNECTION.c.state, _CONNECTION.c.settings).where(_CONNECTION.c.id == row.id)
     state, settings = connection.execute(query).one()
     if state in ("paused", "removed"):
-        raise CancelledError(
+        raise ParkedError(
             f"The connection {row.name} was {state} while the run was going on; the roster is as it was.",
             f"now {state}",
         )
     if settings != row.settings:
-        raise CancelledError(
+        raise ParkedError(
             f"The settings of the connection {row.name} were changed while the run was going on; the roster is as it was. "
             "Start it again.",
             "settings changed",

@@ -138,6 +138,16 @@ def save_report(
     connection.execute(update(_RUN).where(_RUN.c.id == run_id).values(values))
 
 
+def save_notes(engine: Engine, run_id: int, notes: Sequence[str]) -> None:
+    """Notes in the place of those in the report of a run that has ended; all else in it stays as it is stored."""
+    place = _RUN.c.id == run_id
+    with writing(engine) as connection:
+        state_of(connection, run_id, lock=True)
+        report = msgspec.json.decode(connection.execute(select(_RUN.c.report).where(place)).scalar_one())
+        report["notes"] = list(notes)
+        connection.execute(update(_RUN).where(place).values(report=msgspec.json.encode(report).decode()))
+
+
 def save_failure(
     engine: Engine,
     run_id: int,

@@ -1,11 +1,12 @@
 """Schedules: what is due, who works on it, and how each connection stands. At most one job per tenant, by a unique index."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection as DatabaseConnection
-from sqlalchemy import Engine, func, or_, select, update
+from sqlalchemy import Engine, func, or_, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
@@ -24,6 +25,8 @@ _RUN = Run.__table__  # type: ignore[attr-defined]
 #: States of a connection in which its time comes. A disconnected one is asked, as only its source can let us in again.
 _ABLE = ("active", "disconnected")
 _NO_JOB: dict[str, Any] = {"job": None, "queued_at": None, "worker": None, "taken_at": None}
+#: By how much the clocks of two workers may differ.
+_SKEW = timedelta(minutes=5)
 
 
 class Scheduled(msgspec.Struct, frozen=True):
@@ -249,6 +252,16 @@ def claim(engine: Engine, row: Schedule, job: str, now: str) -> bool:
         return False
 
 
+def release(engine: Engine, row: Schedule) -> bool:
+    """Undo the claim of a job that nobody took; its row is due again. False when somebody has taken it meanwhile."""
+    unchanged = (
+        _SCHEDULE.c.connection_id == row.connection_id, _SCHEDULE.c.job == row.job, _SCHEDULE.c.worker.is_(None)
+    )  # fmt: skip
+    values = _NO_JOB | {"attempt": max(row.attempt - 1, 0)}
+    with writing(engine) as connection:
+        return bool(connection.execute(update(_SCHEDULE).where(*unchanged).values(**values)).rowcount)
+
+
 def take(engine: Engine, connection_id: int, job: str, worker: str, now: str) -> Scheduled | None:
     """A worker begins (or begins anew) with a job; from now on the apply of an earlier worker's attempt is refused
     (``is_taken``). The row is as it was before: its ``worker`` is the one who began with the job and is gone, which counts
@@ -303,12 +316,17 @@ def stand(connection: DatabaseConnection, row: Schedule, standing: Standing) -> 
 
 
 def raise_alarm(connection: DatabaseConnection, row: Schedule, at: str) -> bool:
-    """Mark a row as stale, even while a job of it is queued or running. False when somebody else did, or a good sync ended."""
+    """Mark a row as stale, even while a job of it is queued or running. False when somebody else did, or a good sync ended, or
+    is just being applied or settled: that may take minutes, and whoever raises alarms has more to do."""
     place = (
         _SCHEDULE.c.connection_id == row.connection_id,
         _SCHEDULE.c.stale_since.is_(None),
         _SCHEDULE.c.last_good_at.is_not_distinct_from(row.last_good_at),
     )
+    query = select(_SCHEDULE.c.connection_id).where(*place)
+    free = query if is_sqlite(connection) else query.with_for_update(skip_locked=True)
+    if connection.execute(free).first() is None:
+        return False
     return bool(connection.execute(update(_SCHEDULE).where(*place).values(stale_since=at)).rowcount)
 
 
@@ -317,7 +335,9 @@ def raise_alarm(connection: DatabaseConnection, row: Schedule, at: str) -> bool:
 
 def run_of_slot(connection: DatabaseConnection, row: Schedule, slot: str) -> RunReport | None:
     """What a run for a slot came to that ended well and that the row does not know of: who made it did not live to say so,
-    or never heard that its transaction was committed."""
+    or never heard that its transaction was committed. Runs that are older than the job are known, even if the row names an
+    older one, whose plan waits."""
+    began = _RUN.c.created_at >= _before(row.queued_at) if row.queued_at else true()
     query = (
         select(_RUN.c.report)
         .where(
@@ -325,6 +345,7 @@ def run_of_slot(connection: DatabaseConnection, row: Schedule, slot: str) -> Run
             _RUN.c.connection_id == row.connection_id,
             _RUN.c.id > (row.last_run_id or 0),
             _RUN.c.slot == slot,
+            began,
             _RUN.c.state.in_(("applied", "held")),
             _RUN.c.dry_run.is_(False),
         )
@@ -333,6 +354,11 @@ def run_of_slot(connection: DatabaseConnection, row: Schedule, slot: str) -> Run
     )
     found = connection.execute(query).scalar_one_or_none()
     return msgspec.json.decode(found, type=RunReport) if found is not None else None
+
+
+def _before(queued_at: str) -> str:
+    """Some minutes earlier: the clock of the worker that began the run may be behind that of the one which queued its job."""
+    return (datetime.fromisoformat(queued_at) - _SKEW).isoformat(timespec="seconds")
 
 
 def records_received(engine: Engine, row: Schedule) -> int:

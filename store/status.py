@@ -3,9 +3,10 @@
 from typing import NamedTuple
 
 from sqlalchemy import Connection as DatabaseConnection
-from sqlalchemy import and_, case, func, or_, select
+from sqlalchemy import Engine, and_, case, func, or_, select
 
 from models.tables import Connection, Delivery, PlanChunk, Run, Schedule, Tenant
+from store.database import reading
 from store.runs import ENDED_WELL, newest_run
 
 _SCHEDULE = Schedule.__table__  # type: ignore[attr-defined]
@@ -28,8 +29,9 @@ class Glance(NamedTuple):
     """A connection that was not removed, with its names and what is known of its syncs.
 
     ``state`` and ``state_reason`` are the connection's own. From ``timetable`` to ``worker`` it is the schedule row, None
-    throughout where there is none. ``good_at`` is when its last run that ended well did so. From ``run_id`` on it is its last run
-    that ended well or failed, with the report (JSON) where that failed.
+    throughout where there is none; its ``last_good_at`` knows of files that came again and were the same, of which there is no
+    run. ``good_at`` is when its last run that ended well did so. From ``run_id`` on it is its last run that ended well or
+    failed, with the report (JSON) where that failed.
     """
 
     connection_id: int
@@ -48,6 +50,7 @@ class Glance(NamedTuple):
     health_reason: str | None
     last_run_id: int | None
     last_ended_at: str | None
+    last_good_at: str | None
     stale_since: str | None
     job: str | None
     worker: str | None
@@ -72,8 +75,9 @@ def glances(connection: DatabaseConnection, tenant: str | None = None) -> list[G
             _CONNECTION.c.id, _TENANT.c.name, _TENANT.c.settings, _CONNECTION.c.name, _CONNECTION.c.connector,
             _CONNECTION.c.state, _CONNECTION.c.state_reason, _SCHEDULE.c.timetable, _SCHEDULE.c.next_at,
             _SCHEDULE.c.next_why, _SCHEDULE.c.asked_by, _SCHEDULE.c.health, _SCHEDULE.c.health_code,
-            _SCHEDULE.c.health_reason, _SCHEDULE.c.last_run_id, _SCHEDULE.c.last_ended_at, _SCHEDULE.c.stale_since,
-            _SCHEDULE.c.job, _SCHEDULE.c.worker, newest_run(_RUN.c.finished_at, its, ENDED_WELL),
+            _SCHEDULE.c.health_reason, _SCHEDULE.c.last_run_id, _SCHEDULE.c.last_ended_at, _SCHEDULE.c.last_good_at,
+            _SCHEDULE.c.stale_since, _SCHEDULE.c.job, _SCHEDULE.c.worker,
+            newest_run(_RUN.c.finished_at, its, ENDED_WELL),
             *(newest_run(column, its, ended)
               for column in (_RUN.c.id, _RUN.c.state, _RUN.c.error_code, _RUN.c.finished_at, report)),
         )
@@ -124,3 +128,10 @@ def waiting_deliveries(connection: DatabaseConnection) -> int:
     """How many notices are still on their way to somebody."""
     query = select(func.count()).select_from(_DELIVERY).where(_DELIVERY.c.state == "waiting")
     return int(connection.execute(query).scalar_one())
+
+
+def read_schedule(engine: Engine) -> None:
+    """Read a row of the table that a worker's tick works on: whoever locks it lets this wait as well, though the rest of the
+    database may answer. Raises DBAPIError."""
+    with reading(engine) as connection:
+        connection.execute(select(_SCHEDULE.c.connection_id).limit(1)).scalar()

@@ -6,6 +6,7 @@ who has the job; that is all that keeps two workers from doing the same.
 """
 
 import random
+import uuid
 from collections.abc import Callable
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -30,7 +31,7 @@ from sync.clock import now
 from sync.log_context import run_context
 from sync.pull import sync
 from sync.run import storage_error
-from sync.schedule import blackout_at, looked_at_again, read_timetable, spread_of, text_of, zone_of
+from sync.schedule import ASKED, blackout_at, looked_at_again, read_timetable, spread_of, text_of, zone_of
 from sync.service import Service
 from sync.settling import outcome_of, outcome_of_report, settle
 
@@ -132,7 +133,7 @@ def _not_begun(taken: Scheduled) -> Outcome | None:
     closed = blackout_at(_timetable(row) or Timetable(), zone, datetime.fromisoformat(now())) is not None
     if closed or taken.state in ("paused", "removed"):
         why = "The connection was paused or removed, or a blackout began, before the sync did."
-        return Outcome("cancelled", "not_wanted", why)
+        return Outcome("parked", "not_wanted", why)
     return None
 
 
@@ -158,9 +159,21 @@ def _sync(
             raise ParkedError("Another worker took the sync over; nothing was changed here.", "taken over")
 
     return sync(
-        service, taken.tenant, taken.connection, again=row.next_why == "asked", started_by=row.asked_by or "schedule",
+        service, taken.tenant, taken.connection, again=row.slot.startswith(ASKED), started_by=row.asked_by or "schedule",
         slot=row.slot, began=began, cancelled=stopped, check=still_ours,
     )  # fmt: skip
+
+
+def name_of_job(row: Schedule) -> str:
+    """A new name for a job for what the row is due for."""
+    return f"{row.connection_id}/{row.slot}/{uuid.uuid4().hex[:8]}"
+
+
+def slot_of_job(row: Schedule) -> str:
+    """What the job in hand is for. Where somebody asked for a sync after it had begun, the row's slot is that request."""
+    _, _, rest = (row.job or "").partition("/")
+    begun_for = rest.rpartition("/")[0]
+    return begun_for if begun_for and not begun_for.startswith(ASKED) else row.slot
 
 
 def settle_job(

@@ -9,6 +9,7 @@ from msgspec import inspect, structs
 
 from models.connections import (
     CREDENTIALS_OF,
+    FILE_CONNECTORS,
     SETTINGS_OF,
     ConnectorName,
     Memory,
@@ -22,6 +23,9 @@ _Struct = TypeVar("_Struct", bound=msgspec.Struct)
 
 #: The field that an error of msgspec speaks of: "… - at `$.page_size`", "… missing required field `base_url`".
 _FIELD: Final = re.compile(r"`(?:\$\.)?(\w+)[^`]*`$")
+
+#: Settings that say where files are dropped: what was learned at another place does not hold here.
+_PLACE: Final = ("host", "path")
 
 #: What stands for "not given" where a setting may be left out.
 NOT_GIVEN: Final = "null"
@@ -182,6 +186,18 @@ def read_memory(text: str) -> Memory:
         return msgspec.json.decode(text, type=Memory)
     except msgspec.ValidationError:
         return Memory()
+
+
+def memory_after_change(connector: ConnectorName, setting: str | None, text: str) -> str:
+    """What of a memory is still remembered when a setting (None: the credentials) is changed; both as stored JSON.
+
+    Of dropped files it stays known which ones ever came, or half a drop would be taken for a whole one, and that there was a
+    drop, or an empty folder would look as if the district had never sent any; but what lies there is read again.
+    """
+    if connector not in FILE_CONNECTORS or setting in _PLACE:
+        return "{}"
+    memory = structs.replace(read_memory(text), drop_content="", drop_again=True)
+    return stored_memory(structs.replace(memory, files=()) if setting == "expected_files" else memory)
 
 
 def _json(value: object) -> str:

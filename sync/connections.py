@@ -26,6 +26,7 @@ from sync.connection_fields import (
     connector_named,
     credential_fields,
     given,
+    memory_after_change,
     read_credentials,
     read_memory,
     read_settings,
@@ -132,7 +133,8 @@ def set_setting(service: Service, tenant: str, name: str, key: str, value: str) 
     kind = connector_named(row.connector)
     changed = with_settings(kind, {key: value}, row.settings)
     connectors.check(kind, changed, _credentials(service, connection_id, row))
-    store.change(service.engine, connection_id, settings=stored_settings(changed))
+    kept = partial(memory_after_change, kind, key)
+    store.change(service.engine, connection_id, kept, settings=stored_settings(changed))
     return show_connection(service, tenant, name)
 
 
@@ -145,7 +147,7 @@ def set_credentials(service: Service, tenant: str, name: str, credentials: Mappi
         raise SettingsError(f"The connection {name} needs no credentials: nobody asks for any at a {kind}.")
     connectors.check(kind, read_settings(kind, row.settings), secret)
     sealed = _sealed(service, row.tenant_id, connection_id, secret)
-    store.change(service.engine, connection_id, credentials=sealed)
+    store.change(service.engine, connection_id, partial(memory_after_change, kind, None), credentials=sealed)
     return show_connection(service, tenant, name)
 
 

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import structlog
+
 from connectors.drops import DropSource
 from connectors.source import Source, SourceFacts
 from models.connections import DropSettings, Memory
@@ -14,6 +16,8 @@ from sync.connections import OpenConnection
 from sync.service import Service
 from sync.written_out import commands_written_out
 
+log = structlog.get_logger("rostersync.drops")
+
 
 @contextmanager
 def fetched(
@@ -23,14 +27,14 @@ def fetched(
     open_source: Callable[[Path], Source],
     *,
     again: bool,
-    keep: Callable[[Memory], None],
+    keep: Callable[[Memory], None] | None,
 ) -> Iterator[Source | None]:
     """The fetched drop of a connection while its scratch directory lasts, or None where no files are dropped. ``again``
     fetches what was taken before, too.
 
     Raises DropNotReadyError, NothingNewError and CancelledError, after which there is nothing to run; what else went wrong
-    is raised by the source when it is pulled, so that the run fails for it. ``keep`` is given what is worth remembering of
-    files that came with nothing new in them.
+    is raised by the source when it is pulled, so that the run fails for it. Where nothing is new, what is left of earlier
+    drops is moved on, and ``keep`` is given what is worth remembering; None for a dry run, which does neither.
     """
     if not isinstance(opened.settings, DropSettings):
         yield None
@@ -46,20 +50,27 @@ def fetched(
         yield source
 
 
-def _fetch(source: Source, again: bool, keep: Callable[[Memory], None]) -> DropSource:
+def _fetch(source: Source, again: bool, keep: Callable[[Memory], None] | None) -> DropSource:
     assert isinstance(source, DropSource)
     try:
         source.arrive(again=again)
     except NothingNewError:
-        keep(source.memory)
+        if keep:
+            _move(source, None)
+            keep(source.memory)
         raise
     return source
 
 
-def put_away(source: Source | None, report: RunReport) -> None:
-    """Move dropped files out of the way if all of them was applied. What could not be moved is a note in ``report``."""
-    if isinstance(source, DropSource) and report.state == "applied" and not keeps_something(report):
-        report.notes += source.put_away()
+def put_away(source: DropSource, report: RunReport) -> list[str]:
+    """Move dropped files out of the way if all of them was applied. Returns sentences on what could not be moved."""
+    return _move(source, report.run_id) if report.state == "applied" and not keeps_something(report) else []
+
+
+def _move(source: DropSource, run_id: int | None) -> list[str]:
+    if said := source.put_away():
+        log.warning("dropped files were not moved", run=run_id, files=len(source.memory.drop_entries))
+    return said
 
 
 def keeps_something(report: RunReport) -> bool:

@@ -14,7 +14,7 @@ from prometheus_client import make_wsgi_app
 
 from models.errors import SettingsError
 from sync.metrics import Metrics
-from sync.patient import Patient
+from sync.patient import NO_ANSWER, Patient
 from sync.settings import Settings
 
 log = structlog.get_logger("rostersync.health")
@@ -31,8 +31,8 @@ class HealthServer:
     """Answers between ``start`` and ``stop``, or in a ``with``; not at all where ``settings.health_port`` is 0.
 
     ``alive`` says whether the process does its work, ``ready`` what it lacks to take syncs, in a sentence, or None. A database
-    that does not answer is no reason to restart a process, which stands still with it and goes on with it. ``start`` raises
-    SettingsError when the port cannot be had.
+    that does not answer (``ready`` says NO_ANSWER, or nothing in time) is no reason to restart a process, which stands still
+    with it and goes on with it. ``start`` raises SettingsError when the port cannot be had.
     """
 
     def __init__(
@@ -85,16 +85,18 @@ class HealthServer:
 
 
 def _app(metrics: WSGIApplication, alive: Callable[[], bool], lacks: Patient[str]) -> WSGIApplication:
+    def lacking() -> str:
+        found = lacks.answer()
+        return NO_ANSWER if found is None else found
+
     def health() -> tuple[str, str]:
-        if alive() or lacks.answer() is None:
+        if alive() or lacking() == NO_ANSWER:
             return "200 OK", "ok"
         return "503 Service Unavailable", "The scheduler of this worker stands still."
 
     def readiness() -> tuple[str, str]:
-        lacking = lacks.answer()
-        if lacking is None:
-            lacking = "The database does not answer in time."
-        return ("503 Service Unavailable", lacking) if lacking else ("200 OK", "ok")
+        sentence = lacking()
+        return ("503 Service Unavailable", sentence) if sentence else ("200 OK", "ok")
 
     answers = {"/healthz": health, "/readyz": readiness}
 

@@ -39,10 +39,13 @@ _SWEEP: Final = 500
 
 
 class JobState(NamedTuple):
-    """Where a job is; ``worker`` is the id of who runs it. Unknown is one that was never queued, or was forgotten."""
+    """Where a job is; ``worker`` is the id of who runs it, ``since`` (Unix, seconds) when it was handed to that one.
+    Unknown is
+    one that was never queued, or was forgotten."""
 
     state: Literal["waiting", "running", "ended", "unknown"]
     worker: str | None = None
+    since: float = 0.0
 
 
 _UNKNOWN: Final = JobState("unknown")
@@ -100,7 +103,10 @@ class Jobs:
             return {}
         found = self._client.list_workflows(workflow_ids=list(jobs), load_input=False, load_output=False)
         return dict.fromkeys(jobs, _UNKNOWN) | {
-            each.workflow_id: JobState(_STATES.get(each.status, "ended"), each.executor_id) for each in found
+            each.workflow_id: JobState(
+                _STATES.get(each.status, "ended"), each.executor_id, (each.dequeued_at or 0) / 1_000
+            )
+            for each in found
         }
 
     def resume(self, worker_id: str) -> list[str]:
@@ -160,4 +166,6 @@ def _address(engine: Engine) -> str:
     url: Any = engine.url
     if is_sqlite(engine):
         return f"sqlite:///{url.database}-jobs"
-    return str(url.render_as_string(hide_password=False))
+    # The client takes no arguments of psycopg; in the address it does, or a server that says no more would hang the scheduler.
+    silence = {name: str(value) for name, value in connect_arguments(url).items()}
+    return str(url.update_query_dict(silence).render_as_string(hide_password=False))

@@ -19,8 +19,6 @@ _LONGEST_ASKED: Final = timedelta(days=1)
 _DAY: Final = timedelta(days=1)
 #: For how long a person's request is tried again.
 _REQUEST_WINDOW: Final = timedelta(hours=1)
-#: By how much the clocks of two workers may differ.
-_SKEW: Final = timedelta(minutes=5)
 
 
 class Attempt(NamedTuple):
@@ -107,7 +105,7 @@ def at_next_time(this: Attempt, standing: Standing, rest: timedelta = timedelta(
     slot = this.slot_after(this.now + max(rest, this.patience))
     if rest and slot and slot.at > this.now + _DAY:
         slot = this.slot_after(this.now + max(rest / 2, this.patience))
-    # Where this worker's clock is behind that of the one which queued the attempt, its time seems still to come.
-    if slot and slot.key == this.before.slot and slot.at - this.now <= _SKEW:
+    # The time of this very attempt seems still to come where a clock is behind, or the district's clock is another one now.
+    if slot and slot.key == this.before.slot and this.outcome.kind not in ("busy", "parked"):
         slot = this.slot_after(slot.at)
     return moved_to(standing, slot)

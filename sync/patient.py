@@ -4,13 +4,16 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 import structlog
 
 T = TypeVar("T")
 
 log = structlog.get_logger("rostersync.patient")
+
+#: What people are told where there is no answer, be it that the database refuses or that it keeps silent.
+NO_ANSWER: Final = "The database does not answer."
 
 
 class Patient(Generic[T]):

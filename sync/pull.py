@@ -22,6 +22,7 @@ from models.pages import PullEvent
 from models.progress import ProgressCallback
 from models.report import RunReport
 from store import connections as store
+from store import runs
 from sync import drops
 from sync.by_hand import synced
 from sync.clock import now
@@ -85,8 +86,8 @@ def sync(
     Raises RosterSyncError; SettingsError for a connection at rest (``sync.rest``); where files are dropped
     DropNotReadyError and NothingNewError, and then there was no run. A source that no longer lets us in
     (DisconnectedError) makes the connection "disconnected" until a sync gets through again. A connection that a person
-    pauses, removes or sets otherwise meanwhile stops the run before it changes anything (CancelledError), and so does
-    whoever asks for it in the run's row.
+    pauses, removes or sets otherwise meanwhile stops the run before it changes anything (ParkedError), and so does
+    whoever asks for it in the run's row (CancelledError).
     """
     name = connection or _only_one(service, tenant)
     opened = open_connection(service, tenant, name)
@@ -104,7 +105,8 @@ def sync(
     )  # fmt: skip
     with closing(open_http(service, opened.settings, watch, observe, connection_id=opened.id)) as http:
         visit = _Visit(service, opened, watch, http, dry_run)
-        with drops.fetched(service, tenant, opened, visit.open, again=again, keep=visit.keep) as visit.source:
+        keep = None if dry_run else visit.keep
+        with drops.fetched(service, tenant, opened, visit.open, again=again, keep=keep) as visit.source:
             report = _run(visit, order)
     _settle(visit, report)
     if slot is None and not dry_run:
@@ -177,16 +179,27 @@ def _settle(visit: _Visit, report: RunReport) -> None:
     _note(lambda: store.move(service.engine, opened.id, ("disconnected",), "active", "", now()))
     if visit.source:
         visit.keep(_worth_keeping(visit.source.memory, report, opened.memory))
-    drops.put_away(visit.source, report)
+    if isinstance(visit.source, DropSource):
+        _put_away(visit, visit.source, report)
+
+
+def _put_away(visit: _Visit, source: DropSource, report: RunReport) -> None:
+    """Its files are moved after all is remembered: should the process end meanwhile, the next sync knows what is left."""
+    before = source.memory
+    if said := drops.put_away(source, report):
+        report.notes += said
+        _note(lambda: runs.save_notes(visit.service.engine, report.run_id, report.notes))
+    if source.memory != before:
+        visit.keep(source.memory)
 
 
 def _worth_keeping(learned: Memory, report: RunReport, before: Memory) -> Memory:
     """What is held is given up when the next run comes, and what is kept because nothing may be removed now is to go
-    later, so the next pull must ask for the same changes again."""
+    later, so the next pull must ask for the same changes again. Of neither are the files moved."""
     if drops.keeps_something(report):
-        learned = structs.replace(learned, drop_listing=before.drop_listing, drop_content=before.drop_content)
+        learned = structs.replace(learned, drop_content="", drop_again=bool(learned.drop_listing))
     if report.state == "held" or drops.keeps_something(report):
-        learned = structs.replace(learned, full_at=before.full_at, read_at=before.read_at)
+        learned = structs.replace(learned, full_at=before.full_at, read_at=before.read_at, drop_entries=())
     return learned
 
 
@@ -195,7 +208,7 @@ def _note(write: Callable[[], None]) -> None:
     try:
         write()
     except DBAPIError as error:
-        log.warning("the connection's state could not be stored", error=type(error).__name__)
+        log.warning("what follows from the sync could not be stored", error=type(error).__name__)
 
 
 def _only_one(service: Service, tenant: str) -> str:

@@ -1,6 +1,7 @@
 """What people ask of the workers: a sync now, or that one stops. The workers find it in the database."""
 
 from datetime import datetime
+from uuid import uuid4
 
 from models.errors import RetryLaterError, SettingsError
 from models.health import Cancellation, Outcome, SyncRequest
@@ -10,7 +11,7 @@ from store import schedules as store
 from store.database import writing
 from store.lock import is_locked
 from store.schedules import Scheduled
-from sync.attempt import settle_job
+from sync.attempt import settle_job, slot_of_job
 from sync.clock import now
 from sync.schedule import ASKED, blackout_at, moved_to, next_slot, read_timetable, spread_of, zone_of
 from sync.schedule_words import moment_words, range_words
@@ -28,7 +29,7 @@ def ask_for_sync(service: Service, tenant: str, connection: str | None = None, *
     found, at = named(service, tenant, connection), now()
     _check_wanted(found, at)
     row = found.row
-    store.ask(service.engine, row.connection_id, row.tenant_id, f"{ASKED}{at} by {by}", by, at)
+    store.ask(service.engine, row.connection_id, row.tenant_id, f"{ASKED}{at} {uuid4().hex[:8]}", by, at)
     alive = workers_alive(service)
     return SyncRequest(tenant, found.connection, by, at, alive, _begins(service, found, alive))
 
@@ -135,7 +136,7 @@ def _end_begun(service: Service, row: Schedule, place: str, by: str) -> None:
     it cannot apply what is not its job any more (``sync.attempt``)."""
     assert row.job is not None
     stopped = Outcome("cancelled", "cancelled", stopped_by(by).for_admin)
-    settled = settle_job(service, row.connection_id, row.job, row.slot, stopped, row.worker)
+    settled = settle_job(service, row.connection_id, row.job, slot_of_job(row), stopped, row.worker)
     if settled is None or settled.kind != "cancelled":
         raise _just_now(place)
 

@@ -3,7 +3,6 @@
 All workers tick; the database decides who was first, so that there is no leader to lose.
 """
 
-import uuid
 from collections.abc import Callable, Collection
 from datetime import datetime
 from functools import partial
@@ -20,7 +19,7 @@ from models.settings import TenantSettings
 from store import notices, schedules, workers
 from store.database import writing
 from store.schedules import Scheduled
-from sync.attempt import settle_job
+from sync.attempt import name_of_job, settle_job, slot_of_job
 from sync.clock import now
 from sync.jobs import Jobs, JobState
 from sync.schedule import STALE_LEAST, catch_up, moved_to, read_timetable, spread_of, text_of, zone_of
@@ -37,6 +36,8 @@ _WAITING: Final = 1_000
 LARGE: Final = 200_000
 #: Seconds after which a job that is queued nowhere, or ended without having been settled, is found abandoned.
 _ABANDONED: Final = 30
+#: Seconds after which a worker that was handed a job should have begun with it. Should it do so later, it finds nothing.
+_NOT_BEGUN: Final = 120
 
 
 def queue_due(service: Service, jobs: Jobs, passed_over: set[int] | None = None) -> int:
@@ -67,7 +68,7 @@ def _queue_one(service: Service, jobs: Jobs, scheduled: Scheduled) -> bool:
     if _moved_on(service, scheduled):
         return False
     row = scheduled.row
-    job = f"{row.connection_id}/{row.slot}/{uuid.uuid4().hex[:8]}"
+    job = name_of_job(row)
     # Claimed first: a job that is claimed and was not queued is found by `mend`, one that is queued runs only if claimed.
     if not schedules.claim(service.engine, row, job, now()):
         return False
@@ -98,8 +99,9 @@ def mend(service: Service, jobs: Jobs) -> None:
     """See to jobs in flight that nobody works on.
 
     Claimed and never queued: its scheduler ended in between; it is queued. Ended without having been settled: it is
-    settled. Begun by a worker that is not known (one that was given up while it took the job, and then really ended): that
-    worker is looked for, so that `take_over` finds it.
+    settled. Handed to a worker that never began with it (the database went away before the worker had heard of it): the
+    connection is due again. Begun by a worker that is not known (one that was given up while it took the job, and then
+    really ended): that worker is looked for, so that `take_over` finds it.
     """
     before = _instant().timestamp() - _ABANDONED
     old = [each for each in schedules.in_flight(service.engine) if _since(each) < before]
@@ -112,15 +114,18 @@ def mend(service: Service, jobs: Jobs) -> None:
 def _mend_one(service: Service, jobs: Jobs, scheduled: Scheduled, state: JobState, known: Collection[str]) -> bool:
     row = scheduled.row
     assert row.job is not None
+    not_begun = row.worker is None and _instant().timestamp() - state.since > _NOT_BEGUN
     if state.state == "unknown":
         log.warning("job was not queued", job=row.job)
         _queue(service, jobs, scheduled, row.job)
     elif state.state == "ended":
         lost = Outcome("interrupted", "interrupted", "The sync was interrupted (its process ended).")
-        if settled := settle_job(service, row.connection_id, row.job, row.slot, lost, row.worker):
+        if settled := settle_job(service, row.connection_id, row.job, slot_of_job(row), lost, row.worker):
             log.warning("job was abandoned", job=row.job, outcome=settled.kind)
     elif state.state == "running" and state.worker and state.worker not in known:
         workers.miss(service.engine, state.worker, now())
+    elif state.state == "running" and not_begun and schedules.release(service.engine, row):
+        log.warning("job was handed out and not begun", job=row.job)
     return True
 
 

@@ -68,7 +68,7 @@ _KINDS: Final[tuple[tuple[type[RosterSyncError], OutcomeKind], ...]] = (
     (DistrictActionError, "district"),
     (ParkedError, "parked"),
     (CancelledError, "cancelled"),
-    (AtRestError, "cancelled"),  # it was paused, or a blackout began, as the attempt did
+    (AtRestError, "parked"),  # it was paused, or a blackout began, as the attempt did
     (RosterSyncError, "broken"),
 )
 

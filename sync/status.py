@@ -112,6 +112,7 @@ def _line(found: Glance, held: HeldPlan | None, alive: frozenset[str], at: datet
         word = _Word("broken", error.code, error.for_admin, word.run_id)
     state = _state(found, word, alive, timetable, closed)
     whose, reason = _whose_turn(found, word, state, at)
+    good_at = _good_at(found)
     return ConnectionStatus(
         tenant=found.tenant,
         connection=found.connection,
@@ -120,13 +121,18 @@ def _line(found: Glance, held: HeldPlan | None, alive: frozenset[str], at: datet
         health=word.health,
         turn=whose,
         reason=reason or _why(found, state, closed),
-        last_good_at=found.good_at,
-        age_hours=round(_since(found.good_at, at) / timedelta(hours=1), 4) if found.good_at else None,
+        last_good_at=good_at,
+        age_hours=round(_since(good_at, at) / timedelta(hours=1), 4) if good_at else None,
         next_at=found.next_at if state != "paused" else None,
         next_words=_next_words(found, state, closed, at),
         last_run_id=word.run_id,
         stale=found.stale_since is not None,
     )
+
+
+def _good_at(found: Glance) -> str | None:
+    """The history knows of syncs in a terminal and of uploads, the schedule of files that came again and were the same."""
+    return max(found.good_at or "", found.last_good_at or "") or None
 
 
 def _newest_word(found: Glance, held: HeldPlan | None) -> _Word:
@@ -190,8 +196,9 @@ def _whose_turn(found: Glance, word: _Word, state: str, at: datetime) -> tuple[T
     if _is_due(found, at) and state != "blackout" and _since(found.next_at, at) > _OVERDUE:
         return "ours", f"It is due since {_moment(found.next_at)} UTC, and no worker has taken it."
     if found.stale_since is not None:
-        since = f"since {_moment(found.good_at)} UTC" if found.good_at else "so far"
-        if found.last_ended_at and _since(found.good_at, at) > _since(found.last_ended_at, at) + _LATER:
+        good_at = _good_at(found)
+        since = f"since {_moment(good_at)} UTC" if good_at else "so far"
+        if found.last_ended_at and _since(good_at, at) > _since(found.last_ended_at, at) + _LATER:
             return "district", f"Nothing new came {since}, although the source answers."
         return "ours", f"Nothing was applied {since}, and no attempt was made."
     return "nobody", ""

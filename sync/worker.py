@@ -22,11 +22,13 @@ from models.tables import Worker as WorkerRow
 from store import schema, workers
 from store.database import is_sqlite, name_sessions
 from store.lock import process_lock
+from store.status import read_schedule
 from sync import notices, scheduler
 from sync.attempt import attempt
 from sync.clock import now
 from sync.jobs import Jobs
 from sync.metrics import Metrics
+from sync.patient import NO_ANSWER
 from sync.run import storage_error
 from sync.service import Service
 
@@ -89,10 +91,11 @@ class Worker:
             return "The worker is starting."
         try:
             found = schema.current_version(self._service.engine)
+            if found is None or (schema.is_known(found) and found != schema.newest_version()):
+                return "The database is older than this version of rostersync; run: rostersync db upgrade"
+            read_schedule(self._service.engine)
         except DBAPIError:
-            return "The database does not answer."
-        if found is None or (schema.is_known(found) and found != schema.newest_version()):
-            return "The database is older than this version of rostersync; run: rostersync db upgrade"
+            return NO_ANSWER
         return None
 
     @contextmanager
@@ -136,8 +139,9 @@ class Worker:
             for loop in loops:
                 loop.start()
             self._jobs.start()
-            if is_sqlite(self._service.engine):  # whoever was here before is gone: there is no silence to wait for
-                scheduler.take_over(self._service, self._jobs, self.id, silence=0.0)
+            if is_sqlite(self._service.engine):
+                # Whoever was here before is gone, even if the clock has gone back since.
+                scheduler.take_over(self._service, self._jobs, self.id, silence=-_YEARS)
         except OperationalError as error:
             raise storage_error(error) from error
         except DBAPIError as error:

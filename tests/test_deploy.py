@@ -230,6 +230,23 @@ def test_compose_gives_syncs_time_to_stop(ours: dict[str, dict[str, Any]]) -> No
         assert float(each["stop_grace_period"].removesuffix("s")) > stop + PARKING_AND_GOODBYE
 
 
+def test_compose_lets_every_signal_through(ours: dict[str, dict[str, Any]]) -> None:
+    """To the first process of a container the kernel gives none that it does not handle."""
+    assert [each["init"] for each in ours.values()] == [True] * 3
+    assert [line for line in re.findall(r"docker run --detach.*", _text("README.md")) if " --init " not in line] == []
+
+
+def test_examples_name_services_and_the_image_as_compose_does(
+    compose: dict[str, Any], ours: dict[str, dict[str, Any]]
+) -> None:
+    page = _text("README.md") + (ROOT / "docs/operators.md").read_text(encoding="utf-8")
+    named = re.findall(r"docker compose exec (?:-T )?(\w+)", page)
+    for stopped in re.findall(r"docker compose stop (.+)", page):
+        named += stopped.split()
+    assert {"database", "serve", "worker"} <= set(named) <= set(compose["services"])
+    assert f'"{ours["serve"]["image"]}" keys new' in page
+
+
 def test_compose_checks_the_health_of_what_stays(compose: dict[str, Any], ours: dict[str, dict[str, Any]]) -> None:
     assert "pg_isready" in compose["services"]["database"]["healthcheck"]["test"]
     assert ours["migrate"]["healthcheck"] == {"disable": True}

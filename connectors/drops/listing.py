@@ -77,6 +77,11 @@ def hash_of_listing(files: Iterable[Entry]) -> str:
     return _hash(f"{entry.name}\0{entry.size}\0{entry.mtime!r}" for entry in files)
 
 
+def hash_of_entry(entry: Entry) -> str:
+    """As ``hash_of_listing``, for one file; short, as there may be thousands."""
+    return hash_of_listing([entry])[:16]
+
+
 def hash_of_content(hashes: Iterable[tuple[str, str]]) -> str:
     """The same for files of the same names, but for dates in them, with the same content: of (name, hash of its bytes)."""
     return _hash(f"{undated(name)}\0{content}" for name, content in hashes)

@@ -12,7 +12,16 @@ from msgspec import structs
 
 from connectors.csvfiles.connector import CsvUpload
 from connectors.drops.check import expected_roles
-from connectors.drops.listing import Drop, Entry, choose, hash_of_content, hash_of_listing, shown, undated
+from connectors.drops.listing import (
+    Drop,
+    Entry,
+    choose,
+    hash_of_content,
+    hash_of_entry,
+    hash_of_listing,
+    shown,
+    undated,
+)
 from connectors.drops.place import CannotMoveError, GoneError, Place, Visit
 from connectors.normalize.spool import no_room
 from connectors.source import Access, SourceFacts
@@ -50,30 +59,33 @@ class DropSource:
         self._before = access.memory
         self._memory = access.memory
         self._drop = Drop((), (), ())
+        self._to_move: tuple[Entry, ...] = ()
         self._upload: CsvUpload | None = None
 
     def arrive(self, *, again: bool = False) -> None:
         """Fetch the drop if it is whole and not the one that was taken last; ``again`` fetches that one, too.
 
-        Raises DropNotReadyError when files are still coming, or some are missing; NothingNewError, after which ``memory`` is
-        worth keeping all the same; CancelledError, and all that the place raises.
+        Raises DropNotReadyError when files are still coming, or some are missing; NothingNewError, after which what is left of
+        earlier drops may be put away and ``memory`` is worth keeping all the same; CancelledError, and all that the place raises.
         """
         with self._place.visit() as visit:
-            seen = choose(visit.entries())
+            seen = self._look(visit, again)
         if not seen.unfinished:  # what is being uploaded may turn out to belong to it
             self._refuse_known(seen, again)
             self._refuse_none_and_too_many(seen)
         self._rest()
         with self._place.visit() as visit:
-            self._drop = choose(visit.entries())
+            self._drop = self._look(visit, again)
             self._refuse_changed(seen, self._drop)
             self._refuse_known(self._drop, again)
             self._refuse_none_and_too_many(self._drop)
             contents = [(entry.name, self._fetch(visit, entry)) for entry in self._drop.files]
-            self._refuse_changed(self._drop, choose(visit.entries()))
+            self._refuse_changed(self._drop, self._look(visit, again))
         self._upload = upload = self._open()
         self._refuse_incomplete(upload)
         self._learn(hash_of_content(contents), again)
+        if self._settings.done_folder is not None:
+            self._to_move += (*self._drop.older, *self._drop.files)
         self.facts.notes += _notes(self._drop)
         log.info("drop fetched", files=len(self._drop.files), bytes=sum(entry.size for entry in self._drop.files))
 
@@ -92,38 +104,62 @@ class DropSource:
     def memory(self) -> Memory:
         """As ``Source.memory``."""
         came = {file.role for file in self._upload.files} if self._upload else set()
-        return structs.replace(self._memory, files=tuple(sorted(came.union(self._before.files))))
+        return structs.replace(
+            self._memory,
+            files=tuple(sorted(came.union(self._before.files))),
+            drop_entries=tuple(map(hash_of_entry, self._to_move)),
+        )
 
     def put_away(self) -> list[str]:
-        """Move what was read to the done folder, if there is one; to be called when it is applied. Returns sentences on what
-        could not be moved. It raises nothing: the roster is stored whatever becomes of the files."""
+        """Move what was read to the done folder, if there is one, and what is left of earlier drops; to be called when it is
+        applied, or nothing new has come. Returns sentences on what could not be moved; ``memory`` knows these files.
+
+        It raises nothing: the roster is stored whatever becomes of the files."""
         folder = self._settings.done_folder
-        if folder is None:
+        if folder is None or not self._to_move:
             return []
+        moved: set[Entry] = set()
         stay: dict[str, str] = {}
         left: set[str] = set()
         try:
             with self._place.visit() as visit:
-                for entry in (*self._drop.older, *self._drop.files):
+                for entry in self._to_move:
                     # A newer file stays as long as an older one does that would be taken for it the next time.
                     if undated(entry.name) in left:
                         continue
                     try:
                         visit.move(entry, folder)
+                        moved.add(entry)
                     except CannotMoveError as error:
                         stay[entry.name] = str(error)
                         left.add(undated(entry.name))
         except RosterSyncError as error:
             return [f"The files could not be moved to {folder}: {error.for_admin}"]
+        finally:
+            self._to_move = tuple(entry for entry in self._to_move if entry not in moved)
         return [f"{shown(name)} could not be moved to {folder}: {why}." for name, why in stay.items()]
+
+    def _look(self, visit: Visit, again: bool) -> Drop:
+        """The drop that lies there. What was applied before and is still to be moved is no part of it, so that a new drop has to
+        be whole by itself; but where the last drop is to be read again, and is all there, that is the drop."""
+        entries, before = visit.entries(), self._before
+        drop = choose(entries)
+        if (again or before.drop_again) and hash_of_listing(drop.files) == before.drop_listing:
+            return drop
+        known = frozenset(before.drop_entries)
+        self._to_move = tuple(entry for entry in (*drop.older, *drop.files) if hash_of_entry(entry) in known)
+        return choose(set(entries).difference(self._to_move))
 
     # --- refusing -------------------------------------------------------------------------------------------------------
 
     def _refuse_known(self, drop: Drop, again: bool) -> None:
-        """Raises NothingNewError if these are the files that were taken last, or if those were moved and none came since."""
-        before = self._before.drop_listing
+        """Raises NothingNewError if these are the files that were taken last, or if those were moved, all or in part, and none
+        came since."""
+        before = self._before
         emptied = not drop.files and self._settings.done_folder is not None
-        if before and not again and (emptied or hash_of_listing(drop.files) == before):
+        same = hash_of_listing(drop.files) == before.drop_listing and not before.drop_again
+        left = not drop.files and self._to_move
+        if left or (before.drop_listing and not again and (emptied or same)):
             raise NothingNewError(
                 f"Nothing new has come to the {self._place.shown} since the last time.", "same listing"
             )
@@ -173,10 +209,16 @@ class DropSource:
             rest = ",".join(f"{role}.csv" for role in sorted(roles)) or "''"
             raise DropNotReadyError(
                 f"{_listed(f'{role}.csv' for role in missing)} should be in the {self._place.shown}, {why}, and is missing; "
-                "nothing was read. If the district will not send it any more: rostersync connection set TENANT NAME "
-                f"expected_files {rest}",
+                f"nothing was read. {self._not_counted()}If the district will not send it any more: rostersync connection set "
+                f"TENANT NAME expected_files {rest}",
                 f"{len(missing)} file(s) missing",
             )
+
+    def _not_counted(self) -> str:
+        if not self._to_move:
+            return ""
+        left = _listed(entry.name for entry in self._to_move)
+        return f"What was applied before and still lies there does not count ({left}). "
 
     # --- fetching -------------------------------------------------------------------------------------------------------
 
@@ -228,7 +270,7 @@ class DropSource:
         """Raises NothingNewError if the very same content was taken last, under other times or dates."""
         known = content == self._before.drop_content
         self._memory = structs.replace(
-            self._before, drop_listing=hash_of_listing(self._drop.files), drop_content=content
+            self._before, drop_listing=hash_of_listing(self._drop.files), drop_content=content, drop_again=False
         )
         if known and not again:
             raise SameAgainError(

@@ -97,7 +97,7 @@ class HttpClient:
         self._guard = Guard(rules.allowed_hosts)
         self._patience = Patience(rules.patience)
         self._paces: dict[str, Pace] = {}
-        self._permits = Permits(permits)
+        self._permits = Permits(permits, clock)
         #: Seconds waited so far because a limit of requests was reached.
         self.waited = 0.0
         self._session = _session(adapter or GuardedAdapter(self._guard, rules.deadline))
@@ -244,7 +244,7 @@ class HttpClient:
     def _keep(self, pace: Pace, call: "_Call[T]") -> None:
         """Wait until pace and permits allow another request."""
         self._keep_for(pace.wait(self._clock()), call)
-        while seconds := self._permits.wait(self._clock()):
+        while seconds := self._permits.wait():
             self._keep_for(seconds, call)
 
     def _keep_for(self, seconds: float, call: "_Call[T]") -> None:

@@ -70,18 +70,20 @@ class Permits:
     """Our part of a budget of requests, asked for a second's worth at a time. What is granted and not used soon is lost, as
     others may count on it. A budget that cannot be asked holds nobody up: then the pace alone counts.
 
-    ``ask`` None stands for no budget. Times are seconds of one clock.
+    ``ask`` None stands for no budget. ``clock`` gives seconds.
     """
 
-    def __init__(self, ask: Ask | None) -> None:
+    def __init__(self, ask: Ask | None, clock: Callable[[], float]) -> None:
         self._ask = ask
+        self._clock = clock
         self._left = 0.0
         self._asked = self._ends = self._ask_again = 0.0
 
-    def wait(self, now: float) -> float:
+    def wait(self) -> float:
         """Seconds to wait before the next request, or before asking for it again."""
         if self._ask is None:
             return 0.0
+        now = self._clock()
         if now < self._asked:  # the clock was set back
             self._ends = self._ask_again = now
         if self._left > 0 and now < self._ends:
@@ -90,8 +92,8 @@ class Permits:
             return self._ask_again - now
         grant = self._ask()
         self._asked = now
-        if grant is None:
-            self._left, self._ends = math.inf, now + _LEFT_ALONE
+        if grant is None:  # which a busy database may have taken long to say
+            self._left, self._ends = math.inf, self._clock() + _LEFT_ALONE
             return 0.0
         self._left, self._ends = grant.requests, now + _LIFE
         self._ask_again = now + (max(_ASK_EVERY, grant.wait) if grant.requests else grant.wait)

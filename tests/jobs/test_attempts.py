@@ -5,9 +5,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError
 
+from models.errors import RetryLaterError
 from models.health import Outcome, OutcomeKind
 from models.tables import Schedule
 from store import schedules
@@ -15,7 +16,7 @@ from store.database import writing
 from sync import attempt as attempts
 from sync import connections, requests
 from sync import run as runs
-from sync.attempt import attempt, settle_job
+from sync.attempt import attempt, name_of_job, settle_job, slot_of_job
 from sync.clock import now
 from sync.service import Service
 from tests.jobs.conftest import ON_BOTH
@@ -96,6 +97,18 @@ def test_an_applied_run_that_was_settled_does_not_stand_for_the_next_one_of_the_
     """A timetable that is changed in the middle of a night can make the same night due once more."""
     assert attempt(place, due, JOB, "a")
     make_due(place, [due], "night 1")
+    claim(place, due, "job-2")
+    schedules.take(place.engine, due, "job-2", "dead", now())
+    assert attempt(place, due, "job-2", "b")
+    assert runs_of(place) == [("applied", None)] * 2
+
+
+def test_nor_does_it_where_the_row_names_an_older_run_whose_plan_waits(place: Service, due: int) -> None:
+    assert attempt(place, due, JOB, "a")
+    with writing(place.engine) as connection:
+        connection.execute(text("UPDATE run SET created_at = '2026-01-01T00:00:00+00:00'"))
+    make_due(place, [due], "night 1")
+    schedules.save(place.engine, due, 1, {"last_run_id": None})
     claim(place, due, "job-2")
     schedules.take(place.engine, due, "job-2", "dead", now())
     assert attempt(place, due, "job-2", "b")
@@ -289,9 +302,19 @@ def test_a_connection_that_was_paused_while_its_job_was_queued_is_not_asked(
     connections.pause_connection(place, "t000", "oneroster", "summer", by="ann")
     done = attempt(place, due, JOB, "a")
     assert done
-    assert (done.outcome.kind, done.outcome.code) == ("cancelled", "not_wanted")
+    assert (done.outcome.kind, done.outcome.code) == ("parked", "not_wanted")
     assert server.requests == []
-    assert row_of(place, due).health == "new"
+    assert_still_to_come(place, due)
+
+
+def assert_still_to_come(place: Service, connection_id: int) -> None:
+    """What a pause kept from being synced is due when the pause ends."""
+    row = row_of(place, connection_id)
+    assert (row.health, row.job, row.slot, row.attempt) == ("new", None, "night 1", 0)
+    assert str(row.next_at) <= now()
+    assert schedules.due(place.engine, now(), 10) == []
+    connections.resume_connection(place, "t000", "oneroster")
+    assert [each.row.slot for each in schedules.due(place.engine, now(), 10)] == ["night 1"]
 
 
 def test_what_was_taken_back_while_it_was_queued_does_not_begin(
@@ -371,5 +394,59 @@ def test_a_connection_that_is_paused_as_its_sync_begins_has_not_failed(
     monkeypatch.setattr(attempts, "sync", paused_just_now)
     done = attempt(place, due, JOB, "a")
     assert done
-    assert done.outcome.kind == "cancelled"
-    assert (row_of(place, due).health, asked(place, "SELECT 1 FROM notice")) == ("new", [])
+    assert done.outcome.kind == "parked"
+    assert asked(place, "SELECT 1 FROM notice") == []
+    assert_still_to_come(place, due)
+
+
+def test_settings_that_change_while_a_sync_goes_on_begin_it_anew(
+    place: Service, due: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = attempts.sync
+
+    def changed_meanwhile(service: Service, tenant: str, name: str, **more: Any) -> object:
+        def began(_run_id: int) -> None:
+            connections.set_setting(service, tenant, name, "page_size", "50")
+
+        return original(service, tenant, name, **(more | {"began": began}))
+
+    monkeypatch.setattr(attempts, "sync", changed_meanwhile)
+    done = attempt(place, due, JOB, "a")
+    assert done
+    assert (done.outcome.kind, runs_of(place)) == ("parked", [("failed", "parked")])
+    row = row_of(place, due)
+    assert (row.job, row.slot, row.attempt) == (None, "night 1", 0)
+    assert str(row.next_at) <= now()
+
+
+@pytest.mark.parametrize(("slot", "again"), [("asked now x", True), ("night 1", False)])
+def test_what_somebody_asked_for_reads_dropped_files_again_however_often_it_is_tried(
+    place: Service, due: int, monkeypatch: pytest.MonkeyPatch, slot: str, again: bool
+) -> None:
+    schedules.save(place.engine, due, 1, {"slot": slot, "next_why": "retry"})
+    given: list[bool] = []
+
+    def told(*_: object, again: bool, **__: object) -> object:
+        given.append(again)
+        raise RetryLaterError("Not now.")
+
+    monkeypatch.setattr(attempts, "sync", told)
+    assert attempt(place, due, JOB, "a")
+    assert given == [again]
+
+
+# --- names ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("begun_for", "slot", "is_for"),
+    [
+        ("night 2026-11-23", "night 2026-11-23", "night 2026-11-23"),
+        ("2026-11-23T01:00:00-06:00", "asked later", "2026-11-23T01:00:00-06:00"),
+        ("asked first", "asked later", "asked later"),
+    ],
+)
+def test_a_job_says_what_it_is_for(begun_for: str, slot: str, is_for: str) -> None:
+    row = Schedule(connection_id=7, tenant_id=1, slot=begun_for)
+    row.job, row.slot = name_of_job(row), slot
+    assert slot_of_job(row) == is_for

@@ -247,6 +247,21 @@ def test_a_job_that_runs_or_waits_is_left_alone(place: Service, server: OneRoste
 
 
 @ON_BOTH
+def test_a_job_that_was_handed_out_and_never_begun_is_due_again(
+    place: Service, server: OneRosterServer, jobs: Queue
+) -> None:
+    """The database went away after it was handed out, and before the worker had heard of it."""
+    made = old_job(place, server)
+    workers.register(place.engine, worker_named("a"))
+    for seconds, left in ((60, "job-1"), (180, None)):
+        jobs.found["job-1"] = JobState("running", "a", datetime.now(UTC).timestamp() - seconds)
+        scheduler.mend(place, jobs)  # type: ignore[arg-type]
+        assert job_of(place, made) == left
+    assert scheduler.queue_due(place, jobs) == 1  # type: ignore[arg-type]
+    assert schedules.take(place.engine, made, "job-1", "a", now()) is None
+
+
+@ON_BOTH
 def test_a_job_of_a_worker_that_is_not_known_is_taken_over(
     place: Service, server: OneRosterServer, jobs: Queue
 ) -> None:

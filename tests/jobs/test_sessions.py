@@ -3,13 +3,15 @@
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, make_url
+from sqlalchemy import create_engine as sqlalchemy_create
 
 from store import schedules
 from store.database import create, name_sessions, reading
 from store.lock import tenant_lock
 from sync import scheduler
 from sync.clock import now
+from sync.jobs import _address
 from sync.service import Service
 from tests.jobs.fleet import add_tenants, make_due, wait_until
 from tests.servers.oneroster import OneRosterServer
@@ -35,6 +37,18 @@ def engine(postgresql_url: str) -> Iterator[Engine]:
 def asked(engine: Engine, query: str) -> object:
     with reading(engine) as connection:
         return connection.exec_driver_sql(query).scalar()
+
+
+def test_a_scheduler_is_not_hung_by_a_server_that_says_no_more(engine: Engine) -> None:
+    """The client of dbos takes nothing but an address."""
+    url = make_url(_address(engine))
+    assert url.database == engine.url.database
+    for name in ("connect_timeout", "keepalives_idle", "tcp_user_timeout"):
+        assert name in url.query, name
+    client = sqlalchemy_create(url.set(drivername="postgresql+psycopg"))
+    with client.connect() as connection:
+        assert connection.exec_driver_sql("SELECT 1").scalar() == 1
+    client.dispose()
 
 
 def session(engine: Engine) -> object:

@@ -3,14 +3,18 @@
 from typing import Any, ClassVar
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from models.errors import RetryLaterError, SettingsError
-from store import workers
+from store import schema, workers
+from store.database import writing
 from sync import scheduler, worker
 from sync.metrics import Metrics
+from sync.patient import NO_ANSWER, Patient
 from sync.service import Service
 from sync.worker import Worker
+from tests.jobs.conftest import ON_BOTH
 
 
 class Queue:
@@ -91,6 +95,38 @@ def test_a_worker_that_cannot_begin_says_why_and_leaves(
         working.run()
     assert Queue.stopped
     assert [row.stopping for row, _ in workers.workers(place.engine)] == [True]
+
+
+@ON_BOTH
+def test_a_worker_whose_database_answers_is_ready(working: Worker) -> None:
+    working._working.set()
+    assert working.ready() is None
+
+
+def test_a_database_that_refuses_at_once_does_not_answer(working: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    working._working.set()
+    monkeypatch.setattr(schema, "current_version", lambda _engine: refused(OperationalError)())
+    assert working.ready() == NO_ANSWER
+
+
+def test_a_schedule_that_is_gone_does_not_answer(place: Service, working: Worker) -> None:
+    working._working.set()
+    with writing(place.engine) as connection:
+        connection.execute(text("ALTER TABLE schedule RENAME TO elsewhere"))
+    assert working.ready() == NO_ANSWER
+
+
+@pytest.mark.parametrize("place", ["postgresql"], indirect=True)
+def test_a_schedule_that_somebody_locks_keeps_silent(place: Service, working: Worker) -> None:
+    """As a long migration does, for which the tick waits; the version of the schema can be read meanwhile."""
+    working._working.set()
+    asked = Patient(lambda: working.ready() or "", patience=0.3)
+    with writing(place.engine) as connection:
+        connection.execute(text("LOCK TABLE schedule IN ACCESS EXCLUSIVE MODE"))
+        assert asked.answer() is None
+        assert schema.current_version(place.engine) == schema.newest_version()
+    asked._patience = 5.0
+    assert asked.answer() == ""
 
 
 def test_a_worker_judges_others_only_while_it_is_heard_of_itself(

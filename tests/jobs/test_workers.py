@@ -74,6 +74,7 @@ def test_each_due_run_is_applied_once_though_workers_are_killed(
 def test_two_hundred_tenants_and_three_workers_under_fire(
     shared_service: Service, server: OneRosterServer, tmp_path: Path
 ) -> None:
+    server.faults.append(Fault("/", drip(2, 0.2), times=None))
     with fleet(shared_service, tmp_path) as workforce:
         nights(shared_service, server, workforce, 200, random.Random(5), 12)
 

@@ -21,6 +21,7 @@ from models.errors import (
     CancelledError,
     CredentialsRefusedError,
     DistrictActionError,
+    ParkedError,
     RetryLaterError,
     RosterSyncError,
     SettingsError,
@@ -236,6 +237,8 @@ class World:
         with writing(service.engine) as connection:
             if by := runs.stop_asked_by(connection, run_id):
                 raise CancelledError(f"The run was stopped by {by}.")
+            if place.paused:
+                raise ParkedError("The connection was paused while the run was going on.")
             check(connection)
             self.end_run_in(connection, run_id, report.state, msgspec.json.encode(report).decode(), None)
         if place.changed < begin:
@@ -380,7 +383,7 @@ class World:
     def check_alarm(self, place: Place, row: Schedule) -> None:
         """Of nightly ones to whom nothing special happened."""
         since = self.at - 6 * DAY
-        if place.rhythm.get("days") or "nightly" not in place.rhythm or place.changed > since:
+        if place.paused or place.rhythm.get("days") or "nightly" not in place.rhythm or place.changed > since:
             return
         if any(self.is_black(place, (self.at + timedelta(days=day)).date()) for day in range(-7, 2)):
             return

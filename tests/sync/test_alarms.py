@@ -100,6 +100,15 @@ def test_after_a_pause_the_time_counts_anew(here: Service) -> None:
     assert raise_alarms(here) == 1
 
 
+@pytest.mark.parametrize("service", ["postgresql"], indirect=True)
+def test_who_raises_alarms_does_not_wait_for_a_sync_that_is_just_being_applied(place: Service) -> None:
+    connection_id = stands(place, last_good_at=ago(hours=80))
+    with writing(place.engine) as applying:
+        assert schedules.locked(applying, connection_id)
+        assert raise_alarms(place) == 0
+    assert raise_alarms(place) == 1
+
+
 def test_a_sync_that_just_ended_well_is_not_overwritten(place: Service) -> None:
     """As a worker looked, a person synced in a terminal."""
     connection_id = stands(place, last_good_at=ago(hours=80), health="failing")

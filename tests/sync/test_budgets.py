@@ -274,6 +274,44 @@ def test_budget_that_cannot_be_asked_holds_nobody_up_and_is_left_alone() -> None
     assert [at - asked[0] for at in asked] == [0, 11]
 
 
+def test_budget_that_was_long_in_failing_is_left_alone_from_then_on() -> None:
+    """Else each request would wait for it: a busy SQLite says so after half a minute."""
+    clock, asked = FakeClock(), []
+
+    def permits() -> Grant | None:
+        asked.append(clock.now)
+        clock.now += 30
+        return None
+
+    rules = HttpRules(requests_per_minute=1_000)
+    http = HttpClient(rules, Watch(), adapter=Script(Say()), permits=permits, sleep=clock.sleep, clock=clock)
+    get(http, 5)
+    clock.now += 9.5
+    get(http, 1)
+    assert len(asked) == 1
+    clock.now += 1
+    get(http, 1)
+    assert [at - asked[0] for at in asked] == [0, 40.5]
+
+
+def test_what_was_long_in_being_granted_is_lost_sooner() -> None:
+    """Nobody knows when it was granted; to count from the asking on is the safe side."""
+    clock = FakeClock()
+    asked: list[float] = []
+
+    def permits() -> Grant | None:
+        asked.append(clock.now)
+        clock.now += 1
+        return Grant(10, 0.1)
+
+    rules = HttpRules(requests_per_minute=1_000)
+    http = HttpClient(rules, Watch(), adapter=Script(Say()), permits=permits, sleep=clock.sleep, clock=clock)
+    get(http, 1)
+    clock.now += 0.6
+    get(http, 1)
+    assert len(asked) == 2
+
+
 def test_clock_that_is_set_back_asks_anew() -> None:
     clock = FakeClock()
     http, asked = client(clock, Grant(1, 0.1), Grant(1, 0.1))

@@ -1,10 +1,12 @@
 """What Prometheus and a load balancer are told: counted right, also when the database is gone, and never a name of a person."""
 
 import http.client
+import re
 import socket
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 from prometheus_client import generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
+from connectors import CONNECTORS
 from models.errors import SettingsError
 from models.health import Outcome
 from models.report import KindCounts, ProblemCount, RunReport
@@ -20,13 +23,15 @@ from store.schedules import Scheduled
 from sync import connections
 from sync.health_server import HealthServer
 from sync.metrics import DatabaseFigures, Metrics
-from sync.patient import Patient
+from sync.patient import NO_ANSWER, Patient
 from sync.pull import sync
 from sync.schedule import text_of
 from sync.service import Service
 from sync.settings import Settings
 from tests.sync import fake_source
 from tests.sync.test_status import ago, finished, register, stand
+
+PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 
 
 def scheduled(**values: Any) -> Scheduled:
@@ -105,6 +110,34 @@ def test_processes_share_no_numbers(sqlite_service: Service) -> None:
     assert value(other, "rostersync_runs_total", connector="oneroster", state="applied", cause="") is None
 
 
+def test_what_the_documented_alerts_ask_for_is_there_from_the_start(here: Service) -> None:
+    """Of a counter, at 0: what begins with 1 has not increased."""
+    metrics = Metrics(here)
+    samples = [sample for family in metrics.registry.collect() for sample in family.samples]
+    _, alerts = PAGE.read_text(encoding="utf-8").split("```yaml\n", 1)
+    asked = re.findall(r"(rostersync_\w+)(?:\{(.*?)\})?", alerts.split("```")[0])
+    assert len(asked) > 3
+    for name, selector in asked:
+        labels = {label: values.split("|") for label, values in re.findall(r'(\w+)=~?"(.*?)"', selector)}
+        for values in product(*labels.values()):
+            wanted = dict(zip(labels, values, strict=True))
+            found = [each for each in samples if each.name == name and wanted.items() <= each.labels.items()]
+            assert found, (name, wanted)
+            if name.endswith("_total"):
+                assert {each.labels["connector"] for each in found} == set(CONNECTORS)
+                assert {each.value for each in found} == {0}
+
+
+@pytest.mark.parametrize(
+    "outcome", [Outcome("broken", "unexpected"), Outcome("interrupted", "interrupted"), Outcome("broken", "settings")]
+)
+def test_the_first_failure_is_an_increase(metrics: Metrics, outcome: Outcome) -> None:
+    labels = {"connector": "oneroster", "state": "failed", "cause": outcome.code}
+    assert value(metrics, "rostersync_runs_total", **labels) == 0
+    metrics.observe(scheduled(), outcome, None, 0.0)
+    assert value(metrics, "rostersync_runs_total", **labels) == 1
+
+
 # --- what the database knows ------------------------------------------------------------------------------------------
 
 
@@ -129,6 +162,14 @@ def test_figures_of_the_database(place: Service) -> None:
     assert value(metrics, "rostersync_workers_alive") == 1
     assert value(metrics, "rostersync_notices_waiting") == 0
     assert value(metrics, "rostersync_database_up") == 1
+
+
+def test_files_that_came_again_are_fresh(here: Service) -> None:
+    run = sync(here, "springfield", started_by="schedule").run_id
+    finished(here, run, ago(days=60))
+    stand(here, health="ok", last_good_at=ago(hours=3))
+    fresh = value(Metrics(here), "rostersync_tenant_freshness_seconds", tenant="springfield", connection="sis")
+    assert fresh == pytest.approx(3 * 3_600, abs=60)
 
 
 def test_queued_and_running_are_told_apart(here: Service) -> None:
@@ -255,12 +296,21 @@ def test_readiness_says_what_is_missing(asked: Told) -> None:
     assert asked.get("/readyz") == (503, "The worker is stopping.\n")
 
 
+def test_a_database_that_refuses_at_once_is_no_reason_to_restart(asked: Told) -> None:
+    """As one that has too many sessions does, while the tick waits in an old one."""
+    asked.alive, asked.lacks = False, NO_ANSWER
+    assert asked.get("/healthz") == (200, "ok\n")
+    assert asked.get("/readyz") == (503, f"{NO_ANSWER}\n")
+    asked.lacks = "The database is older than this version."
+    assert asked.get("/healthz")[0] == 503
+
+
 def test_a_database_that_never_answers_is_no_reason_to_restart(asked: Told) -> None:
     asked.alive = False
     asked.answers.clear()
     before = threading.active_count()
     assert [asked.get("/healthz") for _ in range(3)] == [(200, "ok\n")] * 3
-    assert asked.get("/readyz") == (503, "The database does not answer in time.\n")
+    assert asked.get("/readyz") == (503, f"{NO_ANSWER}\n")
     assert threading.active_count() <= before + 2  # the one that asks, and one that answers us
     asked.answers.set()
     assert asked.get("/healthz")[0] == 503
@@ -323,7 +373,7 @@ def test_stopped_server_gives_the_port_back(metrics: Metrics) -> None:
 def test_every_metric_is_documented(here: Service) -> None:
     metrics = Metrics(here)
     metrics.observe(scheduled(), Outcome("applied"), report(steps={"pull": 1.0}), 0.0)
-    page = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
+    page = PAGE.read_text(encoding="utf-8")
     names = {
         family.name + ("_total" if family.type == "counter" else "")
         for family in metrics.registry.collect()

@@ -397,13 +397,15 @@ def test_the_regular_time_takes_the_place_of_a_request_that_fails(
 # --- clocks -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_worker_whose_clock_is_behind_does_not_do_the_same_time_again() -> None:
+def test_a_night_that_was_tried_is_not_done_again_because_a_clock_is_behind_or_another_one_now() -> None:
     slot = next_slot(NIGHTLY, ZONE, NOW, 0.5)
     assert slot
     before = due(slot=slot.key)
     assert night_of(settled(before, "applied", now=slot.at - timedelta(seconds=90))) != slot.key
-    # A time that is hours ahead was set meanwhile, by a person who changed the schedule.
-    assert night_of(settled(before, "applied", now=slot.at - timedelta(hours=2))) == slot.key
+    # The time zone was changed meanwhile: where the clocks are behind, the same night is still to come.
+    assert night_of(settled(before, "applied", now=slot.at - timedelta(hours=2))) != slot.key
+    # What was put off was not tried.
+    assert night_of(settled(before, "parked", now=slot.at - timedelta(hours=2))) == slot.key
 
 
 # --- the alarm --------------------------------------------------------------------------------------------------------
@@ -494,7 +496,7 @@ def test_whose_turn_it_is(health: Health, code: str, expected: Turn) -> None:
         (errors.SourceProtocolError("p"), "broken", "source_protocol"),
         (errors.StoppedError("s"), "broken", "stopped"),
         (errors.SameAgainError("n"), "nothing_new", "same_again"),
-        (errors.AtRestError("r"), "cancelled", "settings"),
+        (errors.AtRestError("r"), "parked", "settings"),
         (errors.SettingsError("s"), "broken", "settings"),
         (errors.NotFoundError("n"), "broken", "not_found"),
     ],

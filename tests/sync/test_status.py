@@ -94,6 +94,17 @@ def test_last_good_sync_may_have_been_started_by_hand(place: Service) -> None:
     assert found.age_hours == pytest.approx(0.0, abs=0.05)
 
 
+def test_files_that_came_again_are_as_good_as_a_sync(here: Service) -> None:
+    """There is no run of them; the schedule knows. Of both, the later counts."""
+    run = sync(here, "springfield", started_by="schedule").run_id
+    finished(here, run, ago(days=60))
+    stand(here, health="ok", last_ended_at=ago(hours=3), last_good_at=ago(hours=3))
+    assert line(here).age_hours == pytest.approx(3.0, abs=0.02)
+    sync(here, "springfield", started_by="ann")
+    stand(here, health="ok", last_ended_at=ago(hours=3), last_good_at=ago(hours=3))
+    assert line(here).age_hours == pytest.approx(0.0, abs=0.02)
+
+
 @pytest.mark.parametrize(
     ("error", "health", "turn"),
     [
@@ -217,6 +228,16 @@ def test_stale_is_the_district_s_turn_if_its_source_has_nothing_new(here: Servic
     assert "although the source answers" in found.reason
     stand(here, health="ok", stale_since=ago(hours=1), last_ended_at=ago(hours=50))
     assert (line(here).state, line(here).turn) == ("stale", "ours")
+
+
+def test_stale_counts_from_files_that_came_again(here: Service) -> None:
+    run = sync(here, "springfield", started_by="schedule").run_id
+    finished(here, run, ago(days=60))
+    again = ago(hours=50)
+    stand(here, health="ok", stale_since=ago(hours=1), last_ended_at=again, last_good_at=again)
+    found = line(here)
+    assert (found.state, found.turn, found.last_good_at) == ("stale", "ours", again)
+    assert f"since {again[:16].replace('T', ' ')} UTC" in found.reason
 
 
 def test_due_for_long_and_taken_by_no_worker_is_our_turn(here: Service) -> None:

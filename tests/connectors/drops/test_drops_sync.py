@@ -6,9 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
+from structlog.testing import capture_logs
 
 import connectors
 from connectors.drops import DropSource, folder_source
+from connectors.drops.folder import Folder
+from connectors.drops.listing import Entry
 from connectors.source import Access
 from models.connections import FolderSettings, Memory, NoCredentials
 from models.errors import (
@@ -22,7 +26,7 @@ from models.errors import (
 from models.report import RunReport
 from sync import connections, plans, schedules, tenants
 from sync.explain import explain
-from sync.history import list_runs
+from sync.history import get_run, list_runs
 from sync.probe import probe
 from sync.pull import sync
 from sync.record import record
@@ -153,6 +157,7 @@ def test_whole_life_of_a_drop_without_any_key(pine: District, tmp_path: Path) ->
     assert dropped.sync().state == "applied"
     assert dropped.names() == ["done/classes.csv", "done/enrollments.csv", "done/users.csv"]
     assert dropped.memory().files == ("classes", "enrollments", "users")
+    assert dropped.memory().drop_entries == ()
     nothing_new(dropped)
     fewer = district()
     assert fewer.users is not None
@@ -237,12 +242,85 @@ def test_drop_whose_removals_are_kept_is_read_until_they_may_happen(done: Droppe
     nothing_new(done)
 
 
+def test_what_was_taken_before_a_drop_with_kept_removals_is_new_again(dropped: Dropped) -> None:
+    today = datetime.now(UTC).date()
+    fewer = district()
+    assert fewer.users is not None
+    del fewer.users["s7"]
+    dropped.put(district())
+    dropped.sync()
+    schedules.add_add_only(
+        dropped.service, "test", "drops", f"{today - timedelta(days=2)}..{today + timedelta(days=2)}"
+    )
+    dropped.put(fewer)
+    assert counts(dropped.sync(), "person").kept == 1
+    dropped.put(district())
+    assert counts(dropped.sync(), "person").kept == 0
+    nothing_new(dropped)
+
+
 def test_changed_setting_lets_the_drop_be_read_again(dropped: Dropped) -> None:
     dropped.put(district())
     dropped.sync()
     connections.set_setting(dropped.service, "test", "drops", "school", "pine")
-    assert dropped.memory() == Memory()
+    assert dropped.memory().files == ("classes", "enrollments", "users")
     assert dropped.sync().state == "applied"
+    nothing_new(dropped)
+
+
+def test_drop_that_could_not_be_moved_is_read_again_and_moved_to_another_done_folder(done: Dropped) -> None:
+    done.put(district())
+    (done.folder / "done").write_text("in the way")
+    done.sync()
+    connections.set_setting(done.service, "test", "drops", "done_folder", "read")
+    assert done.sync().state == "applied"
+    assert done.names() == ["done", "read/classes.csv", "read/enrollments.csv", "read/users.csv"]
+
+
+def test_changed_setting_does_not_make_half_a_drop_whole(dropped: Dropped) -> None:
+    dropped.put(district())
+    dropped.sync()
+    connections.set_setting(dropped.service, "test", "drops", "stable_seconds", "0")
+    (dropped.folder / "users.csv").unlink()
+    with pytest.raises(DropNotReadyError, match=r"users\.csv should be in"):
+        dropped.sync()
+
+
+def test_changed_setting_leaves_an_empty_folder_nothing_new(done: Dropped) -> None:
+    done.put(district())
+    done.sync()
+    for name, value in (("stable_seconds", "0"), ("expected_files", "users.csv"), ("expected_files", "null")):
+        connections.set_setting(done.service, "test", "drops", name, value)
+        nothing_new(done)
+    assert done.memory().files == ()  # the next drop says anew what is expected
+    done.put(district())
+    assert done.sync().state == "applied"
+    nothing_new(done)
+
+
+def test_new_password_forgets_nothing_of_what_came(oak: District, tmp_path: Path) -> None:
+    oak.service.settings = oak.service.settings.model_copy(update={"allow_hosts": "127.0.0.1"})
+    folder = oak.write(district())
+    with SftpServer(folder) as server:
+        chosen = {
+            "host": "127.0.0.1", "port": str(server.port), "user": "springfield", "host_key": server.fingerprint,
+            "stable_seconds": "0", "done_folder": "done",
+        }  # fmt: skip
+        connections.add_connection(oak.service, "test", "sftp", settings=chosen, credentials={"password": PASSWORD})
+        sync(oak.service, "test", "sftp", started_by="tests")
+        connections.set_credentials(oak.service, "test", "sftp", {"password": PASSWORD})
+        with pytest.raises(NothingNewError):
+            sync(oak.service, "test", "sftp", started_by="tests")
+        (folder / "done" / "users.csv").rename(folder / "users.csv")
+        with pytest.raises(DropNotReadyError, match=r"classes\.csv, enrollments\.csv should be in"):
+            sync(oak.service, "test", "sftp", started_by="tests")
+
+
+def test_nothing_is_known_of_another_folder(dropped: Dropped, tmp_path: Path) -> None:
+    dropped.put(district())
+    dropped.sync()
+    connections.set_setting(dropped.service, "test", "drops", "path", str(tmp_path / "elsewhere"))
+    assert dropped.memory() == Memory()
 
 
 # --- what keeps a drop from being read ------------------------------------------------------------------------------
@@ -345,10 +423,76 @@ def test_notes_say_which_files_it_was(dropped: Dropped) -> None:
 def test_files_that_cannot_be_moved_are_a_note(done: Dropped) -> None:
     done.put(district())
     (done.folder / "done").write_text("in the way")
+    with capture_logs() as logged:
+        report = done.sync()
+    assert report.state == "applied"
+    assert sum("could not be moved to done" in note for note in report.notes) == 3
+    assert get_run(done.service, report.run_id) == report
+    warned = {"event": "dropped files were not moved", "log_level": "warning", "run": report.run_id, "files": 3}
+    assert warned in logged
+    with capture_logs() as logged:
+        nothing_new(done)
+    assert warned | {"run": None} in logged
+    (done.folder / "done").unlink()
+    with pytest.raises(NothingNewError):
+        done.sync(dry_run=True)
+    assert "users.csv" in done.names()
+    nothing_new(done)
+    assert done.names() == ["done/classes.csv", "done/enrollments.csv", "done/users.csv"]
+    assert done.memory().drop_entries == ()
+
+
+def test_notes_that_cannot_be_stored_do_not_fail_the_run(done: Dropped, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: object) -> None:
+        raise OperationalError(None, None, Exception("gone"))
+
+    monkeypatch.setattr("store.runs.save_notes", gone)
+    done.put(district())
+    (done.folder / "done").write_text("in the way")
     report = done.sync()
     assert report.state == "applied"
     assert sum("could not be moved to done" in note for note in report.notes) == 3
+
+
+def test_killed_while_it_moves_files_is_no_fault_of_the_district(
+    pine: District, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = Dropped(pine, tmp_path / "drops", done_folder="done")
+    done.put(district())
+    move = Folder.move
+
+    class Killed(BaseException):
+        pass
+
+    def dies(self: Folder, entry: Entry, folder: str) -> None:
+        if (self._path / folder).exists():
+            raise Killed
+        move(self, entry, folder)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Folder, "move", dies)
+        with pytest.raises(Killed):
+            done.sync()
+    assert done.names() == ["done/classes.csv", "enrollments.csv", "users.csv"]
     nothing_new(done)
+    assert done.names() == ["done/classes.csv", "done/enrollments.csv", "done/users.csv"]
+    assert done.states() == ["applied"]
+    done.put(district())
+    (done.folder / "classes.csv").unlink()
+    with pytest.raises(DropNotReadyError, match=r"classes\.csv should be in"):
+        done.sync()
+
+
+def test_held_drop_stays_though_the_one_before_could_not_be_moved(done: Dropped) -> None:
+    done.put(district(students=40))
+    (done.folder / "done").write_text("in the way")
+    done.sync()
+    (done.folder / "done").unlink()
+    done.put(district(students=4))
+    for again in (False, True):
+        assert done.sync(again=again).state == "held"
+        nothing_new(done)
+        assert done.names() == ["classes.csv", "enrollments.csv", "users.csv"]
 
 
 def test_place_of_a_record_is_a_line(dropped: Dropped) -> None:

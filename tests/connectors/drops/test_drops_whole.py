@@ -7,7 +7,10 @@ import pytest
 
 import connectors.drops.source
 from connectors.csvfiles.connector import CsvUpload
+from connectors.drops.folder import Folder
+from connectors.drops.listing import Entry
 from connectors.drops.place import MOST_ENTRIES
+from connectors.drops.sftp import SftpVisit
 from models.connections import Memory
 from models.errors import (
     CancelledError,
@@ -16,6 +19,7 @@ from models.errors import (
     NothingNewError,
     RosterSyncError,
     SettingsError,
+    SourceUnavailableError,
 )
 from models.settings import UploadOptions
 from tests.connectors.drops.ways import CLASSES, ENROLLMENTS, FILES, LONG_AGO, USERS, Way, archive, text
@@ -342,10 +346,11 @@ def test_person_need_not_wait(way: Way, moment: str) -> None:
 
 
 def applied(way: Way, **settings: object) -> tuple[Memory, list[str]]:
-    """A drop that is read and applied; what is remembered, and what could not be moved."""
+    """A drop that is read, applied and moved; what is remembered then, and what could not be moved."""
     source = way.source(**settings)
     list(source.pull())
-    return source.memory, source.put_away()
+    said = source.put_away()
+    return source.memory, said
 
 
 def test_what_was_applied_moves_to_the_done_folder(way: Way) -> None:
@@ -399,6 +404,106 @@ def test_newer_file_stays_where_the_older_one_does(way: Way) -> None:
     assert sorted(way.state()) == [
         "done/classes.csv", "done/enrollments.csv", "users_20261121.csv", "users_20261122.csv",
     ]  # fmt: skip
+
+
+def left_over(way: Way, monkeypatch: pytest.MonkeyPatch) -> Memory:
+    """A drop of which users.csv could not be moved any more, as the connection broke; what is remembered."""
+    way.drop()
+    kind = Folder if type(way).__name__ == "FolderWay" else SftpVisit
+    move = kind.move
+
+    def breaks(self: object, entry: Entry, folder: str) -> None:
+        if entry.name == "users.csv":
+            raise SourceUnavailableError("The connection broke.")
+        move(self, entry, folder)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(kind, "move", breaks)
+        memory, said = applied(way, done_folder="done")
+    assert said == ["The files could not be moved to done: The connection broke."]
+    assert sorted(way.state()) == ["done/classes.csv", "done/enrollments.csv", "users.csv"]
+    way.fetched.clear()
+    return memory
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_what_is_left_of_a_drop_is_nothing_new_and_moves_on(
+    way: Way, monkeypatch: pytest.MonkeyPatch, again: bool
+) -> None:
+    memory = left_over(way, monkeypatch)
+    source = way.source(memory, done_folder="done")
+    with pytest.raises(NothingNewError):
+        source.arrive(again=again)
+    assert source.memory == memory
+    assert source.put_away() == []
+    assert sorted(way.state()) == ["done/classes.csv", "done/enrollments.csv", "done/users.csv"]
+    assert way.fetched == []
+    assert isinstance(refused(way, source.memory, done_folder="done"), NothingNewError)
+
+
+def test_drop_is_known_by_what_is_left_if_its_worker_was_killed(way: Way) -> None:
+    way.drop()
+    source = way.source(done_folder="done")
+    list(source.pull())
+    memory = source.memory  # as it is remembered before anything is moved
+    (way.folder / "classes.csv").unlink()
+    assert isinstance(refused(way, memory, done_folder="done"), NothingNewError)
+    assert isinstance(refused(way, memory), NothingNewError)  # a done folder that is set no more
+
+
+def test_new_drop_is_whole_without_what_is_left_of_the_last_one(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = left_over(way, monkeypatch)
+    way.drop({"classes.csv": FILES["classes.csv"], "enrollments.csv": FILES["enrollments.csv"]})
+    error = refused(way, memory, done_folder="done")
+    assert isinstance(error, DropNotReadyError)
+    assert "users.csv should be in the folder " in error.for_admin
+    assert "still lies there does not count (users.csv)" in error.for_admin
+    way.drop({"users.csv": MORE_USERS})
+    source = way.source(memory, done_folder="done")
+    source.arrive()
+    assert source.put_away() == []
+    assert sorted(way.state()) == [
+        "done/classes-2.csv", "done/classes.csv", "done/enrollments-2.csv", "done/enrollments.csv", "done/users.csv",
+    ]  # fmt: skip
+    assert source.memory.drop_entries == ()
+
+
+def test_what_is_left_moves_with_the_next_drop(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = left_over(way, monkeypatch)
+    way.drop({"roster.zip": archive(FILES)})
+    source = way.source(memory, done_folder="done")
+    source.arrive()
+    assert way.fetched == ["roster.zip"]
+    assert source.put_away() == []
+    assert sorted(way.state()) == ["done/classes.csv", "done/enrollments.csv", "done/roster.zip", "done/users.csv"]
+
+
+def test_files_with_the_times_of_those_that_were_moved_are_a_new_drop(way: Way) -> None:
+    way.drop(mtime=LONG_AGO)
+    memory, _ = applied(way, done_folder="done")
+    assert memory.drop_entries == ()
+    way.drop(mtime=LONG_AGO)
+    way.drop({"users.csv": MORE_USERS})
+    assert fetched(way, memory, done_folder="done") == sorted(FILES)
+
+
+def test_part_of_a_new_drop_is_refused_where_all_was_moved(way: Way) -> None:
+    way.drop()
+    memory, _ = applied(way, done_folder="done")
+    way.drop({"users.csv": MORE_USERS})
+    error = refused(way, memory, done_folder="done")
+    assert isinstance(error, DropNotReadyError)
+    assert "classes.csv, enrollments.csv should be in" in error.for_admin
+    assert "does not count" not in error.for_admin
+
+
+def test_drop_that_nothing_was_moved_of_is_read_again_for_a_person(way: Way) -> None:
+    way.drop()
+    (way.folder / "done").write_text("in the way")
+    memory, said = applied(way, done_folder="done")
+    assert len(said) == len(memory.drop_entries) == 3
+    assert isinstance(refused(way, memory, done_folder="done"), NothingNewError)
+    assert fetched(way, memory, again=True, done_folder="done") == sorted(FILES)
 
 
 def test_without_a_done_folder_nothing_moves(way: Way) -> None:
