@@ -23,14 +23,7 @@ def read_key(credentials: SftpCredentials) -> asyncssh.SSHKey | None:
         return asyncssh.import_private_key(credentials.private_key + "\n", credentials.passphrase or None)
     except ValueError:  # asyncssh's own errors are such
         pass
+    whole = "private_key must be a whole private key, from its line BEGIN to its line END"
     if credentials.passphrase:
-        wrong = (
-            "private_key cannot be read with this passphrase. If the passphrase is right, put the key into another format, "
-            "with: ssh-keygen -p -m PKCS8 -f FILE"
-        )
-    else:
-        wrong = (
-            "private_key must be a whole private key, from its line BEGIN to its line END; if it is locked, passphrase is "
-            "needed, too."
-        )
-    raise SettingsError(wrong, "private key cannot be read")
+        raise SettingsError(f"private_key cannot be read with this passphrase; {whole}.", "private key cannot be read")
+    raise SettingsError(f"{whole}; if it is locked, passphrase is needed, too.", "private key cannot be read")

@@ -67,8 +67,8 @@ def test_settings_that_fit(changes: dict[str, Any]) -> None:
         assert pinned(changes["host_key"]) == FINGERPRINT
 
 
-def locked(passphrase: str) -> str:
-    return KEY.export_private_key("pkcs8-pem", passphrase).decode()
+def locked(passphrase: str, form: str = "openssh") -> str:
+    return KEY.export_private_key(form, passphrase).decode()
 
 
 @pytest.mark.parametrize(
@@ -83,6 +83,10 @@ def locked(passphrase: str) -> str:
         (SftpCredentials(private_key=KEY.export_private_key().decode()[:-50]), "private_key"),
         (SftpCredentials(private_key=locked("open sesame")), "passphrase is needed"),
         (SftpCredentials(private_key=locked("open sesame"), passphrase="open says me"), "with this passphrase"),
+        (
+            SftpCredentials(private_key=locked("open sesame", "pkcs8-pem"), passphrase="open says me"),
+            "with this passphrase",
+        ),
     ],
 )
 def test_credentials_that_cannot_be(credentials: SftpCredentials, word: str) -> None:
@@ -96,7 +100,8 @@ def test_credentials_that_cannot_be(credentials: SftpCredentials, word: str) -> 
 
 def test_credentials_that_fit() -> None:
     check("sftp", sftp(), SftpCredentials(private_key=KEY.export_private_key().decode().strip()))
-    check("sftp", sftp(), SftpCredentials(private_key=locked("open sesame"), passphrase="open sesame"))
+    for form in ("openssh", "pkcs8-pem"):
+        check("sftp", sftp(), SftpCredentials(private_key=locked("open sesame", form), passphrase="open sesame"))
 
 
 @pytest.mark.parametrize("path", ["drops", "", "~/drops", "../drops", "/drops\n"])

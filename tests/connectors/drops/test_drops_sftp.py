@@ -146,10 +146,12 @@ def test_password_that_is_asked_for_as_a_question(server: SftpServer) -> None:
 
 
 @pytest.mark.parametrize("sort", ["ssh-ed25519", "ecdsa-sha2-nistp256", "ssh-rsa"])
-@pytest.mark.parametrize("passphrase", ["", "open sesame"])
-def test_private_key(drops: Path, sort: str, passphrase: str) -> None:
+@pytest.mark.parametrize(
+    ("form", "passphrase"), [("openssh", ""), ("openssh", "open sesame"), ("pkcs8-pem", "open sesame")]
+)
+def test_private_key(drops: Path, sort: str, form: str, passphrase: str) -> None:
     key = asyncssh.generate_private_key(sort)
-    exported = key.export_private_key("pkcs8-pem", passphrase or None) if passphrase else key.export_private_key()
+    exported = key.export_private_key(form, passphrase or None)
     credentials = SftpCredentials(private_key=exported.decode().strip(), passphrase=passphrase)
     with SftpServer(drops, authorized=key) as server:
         assert names(place(server, credentials)) == sorted(FILES)
