@@ -32,15 +32,24 @@ def names(count: int) -> list[str]:
     return [f"t{number:03d}" for number in range(count)]
 
 
-def kill_at_random(workforce: Fleet, service: Service, dice: random.Random, kills: int, seconds: float) -> None:
-    """Kill workers, and replace them, until nothing is left to do."""
+def kill_at_random(
+    workforce: Fleet, service: Service, server: OneRosterServer, dice: random.Random, kills: int, seconds: float
+) -> None:
+    """Kill workers, and replace them, until nothing is left to do.
+
+    The source is slow as long as kills are to come, so that they come before all is done.
+    """
+    slow = Fault("/", drip(2, 1.0), times=None)
+    server.faults.append(slow)
     end = time.monotonic() + seconds
     while not settled(service):
         assert time.monotonic() < end, workforce.written()[-20:]
-        time.sleep(dice.uniform(0.5, 4.0))
+        time.sleep(dice.uniform(0.5, 2.5))
         if kills:
             workforce.kill(dice.choice(workforce.running))
             kills -= 1
+        elif slow in server.faults:
+            server.faults.remove(slow)
         while len(workforce.running) < 3:
             workforce.start()
     assert kills == 0, "it was over before all had been killed"
@@ -57,7 +66,7 @@ def nights(
     for night in (1, 2):
         server.provider.roster = render(Spec(people=50, day=night - 1, change=0.2), "oneroster11")
         make_due(service, made, f"night {night}")
-        kill_at_random(workforce, service, dice, kills, 120.0 + 3.0 * tenants)
+        kill_at_random(workforce, service, server, dice, kills, 120.0 + 3.0 * tenants)
         assert applied_runs(service, f"night {night}") == dict.fromkeys(made, 1)
         assert_like(service, "t000", names(tenants)[1 :: max(1, tenants // 20)])
 
@@ -65,7 +74,6 @@ def nights(
 def test_each_due_run_is_applied_once_though_workers_are_killed(
     shared_service: Service, server: OneRosterServer, tmp_path: Path
 ) -> None:
-    server.faults.append(Fault("/", drip(2, 0.05), times=None))  # so that it lasts long enough to be killed
     with fleet(shared_service, tmp_path) as workforce:
         nights(shared_service, server, workforce, 20, random.Random(4), 2)
 
@@ -74,7 +82,6 @@ def test_each_due_run_is_applied_once_though_workers_are_killed(
 def test_two_hundred_tenants_and_three_workers_under_fire(
     shared_service: Service, server: OneRosterServer, tmp_path: Path
 ) -> None:
-    server.faults.append(Fault("/", drip(2, 0.2), times=None))
     with fleet(shared_service, tmp_path) as workforce:
         nights(shared_service, server, workforce, 200, random.Random(5), 12)
 
