@@ -22,7 +22,6 @@ from models.pages import PullEvent
 from models.progress import ProgressCallback
 from models.report import RunReport
 from store import connections as store
-from store import runs
 from sync import drops
 from sync.by_hand import synced
 from sync.clock import now
@@ -31,7 +30,7 @@ from sync.connections import OpenConnection, open_connection, open_http
 from sync.plan import Plan
 from sync.rest import rest_of, rests
 from sync.results import Results
-from sync.run import Order, Run, run
+from sync.run import Order, Run, add_notes, run
 from sync.service import Service
 from sync.settling import outcome_of_report
 from sync.stopping import Stopping
@@ -160,9 +159,8 @@ def _run(visit: _Visit, order: Order) -> RunReport:
     service = visit.service
     results = Results(service.settings.results_dir / order.tenant, "problems" if visit.source else "none")
 
-    def write_results(this: Run, plan: Plan, report: RunReport) -> None:
-        if isinstance(visit.source, DropSource):
-            results.write(visit.source.upload(), this, plan, report)
+    def write_results(this: Run, plan: Plan) -> list[str]:
+        return results.write(visit.source.upload(), this, plan) if isinstance(visit.source, DropSource) else []
 
     order = replace(order, results_path=results.path, notes=visit.notes, waited=lambda: visit.http.waited)
     try:
@@ -187,8 +185,7 @@ def _put_away(visit: _Visit, source: DropSource, report: RunReport) -> None:
     """Its files are moved after all is remembered: should the process end meanwhile, the next sync knows what is left."""
     before = source.memory
     if said := drops.put_away(source, report):
-        report.notes += said
-        _note(lambda: runs.save_notes(visit.service.engine, report.run_id, report.notes))
+        add_notes(visit.service, report, said)
     if source.memory != before:
         visit.keep(source.memory)
 

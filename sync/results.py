@@ -7,7 +7,6 @@ from pathlib import Path
 
 from connectors.csvfiles.connector import CsvUpload
 from models.problems import CATALOG, sentence
-from models.report import RunReport
 from models.settings import ResultsPolicy
 from sync.outcomes import HELD
 from sync.plan import Plan
@@ -29,15 +28,16 @@ class Results:
         """Where those of a run lie, if there are to be any."""
         return None if self.policy == "none" else self.folder / f"run-{run_id}"
 
-    def write(self, source: CsvUpload, this: Run, plan: Plan, report: RunReport) -> None:
-        """Write those of a run that ended well. That they cannot be written is a note in ``report``, and no error."""
+    def write(self, source: CsvUpload, this: Run, plan: Plan) -> list[str]:
+        """Write those of a run that ended well. That they cannot be written is a note (returned), and no error."""
         folder = self.path(this.id)
         if not folder:
-            return
+            return []
         try:
             write(source, this, plan, folder, everything=self.policy == "full")
         except OSError as error:
-            report.notes.append(f"The result files could not be written ({error.strerror}); all else is done.")
+            return [f"The result files could not be written ({error.strerror}); all else is done."]
+        return []
 
 
 def write(source: CsvUpload, this: Run, plan: Plan, folder: Path, *, everything: bool) -> None:

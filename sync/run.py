@@ -92,7 +92,8 @@ class Run:
     first_sync: bool = False
 
 
-Finish = Callable[[Run, Plan, RunReport], None]
+#: Returns sentences on what did not work, for the report's notes.
+Finish = Callable[[Run, Plan], Sequence[str]]
 
 
 def run(
@@ -129,9 +130,19 @@ def run(
         except BaseException as error:
             _fail(service, this, error)
             raise
-        if finish:
-            finish(this, plan, report)
+        if finish and (said := finish(this, plan)):
+            add_notes(service, report, said)
         return report
+
+
+def add_notes(service: Service, report: RunReport, said: Sequence[str]) -> None:
+    """Add sentences to the report of a run that has ended, and to the stored one. Whoever waits for the report gets them in
+    any case; the run is over, so a database that is gone now is no error."""
+    report.notes += said
+    try:
+        runs.save_notes(service.engine, report.run_id, report.notes)
+    except DBAPIError as error:
+        log.warning("notes could not be stored", error=type(error).__name__)
 
 
 def _begin(service: Service, order: Order, spools: Spools) -> Run:

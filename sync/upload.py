@@ -52,9 +52,8 @@ def upload(
 
     files = Results(service.settings.results_dir / tenant, results)
 
-    def write_results(this: Run, plan: Plan, report: RunReport) -> None:
-        if source:
-            files.write(source, this, plan, report)
+    def write_results(this: Run, plan: Plan) -> list[str]:
+        return files.write(source, this, plan) if source else []
 
     order = Order(
         tenant_id=tenant_id,

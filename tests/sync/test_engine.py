@@ -571,7 +571,8 @@ def test_result_files_that_cannot_be_written_do_not_undo_the_run(oak: District) 
     report = oak.upload(district(), results="full")
     assert report.state == "applied"
     assert "The result files could not be written" in report.notes[-1]
-    assert history.get_run(oak.service, report.run_id).state == "applied"
+    stored = history.get_run(oak.service, report.run_id)
+    assert (stored.state, stored.notes) == ("applied", report.notes)
 
 
 def test_a_run_that_is_stopped_has_changed_nothing(pine: District) -> None:
